@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buffer.c - three size classes behind a small per-worker cache.
+ */
+#include "core/buffer.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t class_bytes[BUFFER_CLASSES] = {4096, 16384, BUFFER_LARGEST_BYTES};
+
+/* A worker keeps at most this many idle buffers of each class: 336 KiB in all. */
+#define CACHED_PER_CLASS 4
+
+static bool budget_take(struct buffer_budget *budget, size_t bytes)
+{
+    size_t used = atomic_load_explicit(&budget->used_bytes, memory_order_relaxed);
+
+    do {
+        if (used + bytes > budget->limit_bytes)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&budget->used_bytes, &used, used + bytes,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
+}
+
+static void buffer_free(struct buffer_cache *cache, struct buffer *buffer)
+{
+    atomic_fetch_sub_explicit(&cache->budget->used_bytes, buffer_capacity(buffer),
+                              memory_order_relaxed);
+    free(buffer);
+}
+
+static void cache_empty(struct buffer_cache *cache)
+{
+    for (unsigned i = 0; i < BUFFER_CLASSES; i++) {
+        while (cache->free[i] != NULL) {
+            struct buffer *buffer = cache->free[i];
+
+            cache->free[i] = buffer->next_free;
+            buffer_free(cache, buffer);
+        }
+        cache->free_count[i] = 0;
+    }
+}
+
+void buffer_cache_init(struct buffer_cache *cache, struct buffer_budget *budget)
+{
+    memset(cache, 0, sizeof(*cache));
+    cache->budget = budget;
+}
+
+void buffer_cache_release(struct buffer_cache *cache)
+{
+    if (cache->budget != NULL)
+        cache_empty(cache);
+}
+
+enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struct buffer **buffer)
+{
+    unsigned size_class = 0;
+    struct buffer *lent;
+
+    assert(bytes <= BUFFER_LARGEST_BYTES);
+    while (class_bytes[size_class] < bytes)
+        size_class++;
+
+    lent = cache->free[size_class];
+    if (lent != NULL) {
+        cache->free[size_class] = lent->next_free;
+        cache->free_count[size_class]--;
+    } else {
+        if (!budget_take(cache->budget, class_bytes[size_class])) {
+            /* What this worker keeps in reserve must not starve it. */
+            cache_empty(cache);
+            if (!budget_take(cache->budget, class_bytes[size_class]))
+                return BUFFER_AT_LIMIT;
+        }
+        lent = malloc(sizeof(*lent) + class_bytes[size_class]);
+        if (lent == NULL) {
+            atomic_fetch_sub_explicit(&cache->budget->used_bytes, class_bytes[size_class],
+                                      memory_order_relaxed);
+            return BUFFER_NO_MEMORY;
+        }
+        lent->size_class = size_class;
+    }
+    lent->next_free = NULL;
+    lent->start = 0;
+    lent->end = 0;
+    counter_add(&cache->lent_bytes, class_bytes[size_class]);
+    *buffer = lent;
+    return BUFFER_LENT;
+}
+
+void buffer_return(struct buffer_cache *cache, struct buffer *buffer)
+{
+    if (buffer == NULL)
+        return;
+    counter_subtract(&cache->lent_bytes, buffer_capacity(buffer));
+    if (cache->free_count[buffer->size_class] >= CACHED_PER_CLASS) {
+        buffer_free(cache, buffer);
+        return;
+    }
+    buffer->next_free = cache->free[buffer->size_class];
+    cache->free[buffer->size_class] = buffer;
+    cache->free_count[buffer->size_class]++;
+}
+
+size_t buffer_capacity(const struct buffer *buffer)
+{
+    return class_bytes[buffer->size_class];
+}

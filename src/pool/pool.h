@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool.h - a set of servers, and the choice of one for a session.
+ */
+#ifndef CULVERT_POOL_POOL_H
+#define CULVERT_POOL_POOL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "net/socket.h"
+#include "pool/server.h"
+
+enum balance { BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM, BALANCE_FIRST };
+
+/* What the configuration says; times in milliseconds. */
+struct pool_options {
+    enum balance balance;
+    int max_fails;           /* 0 = never eject */
+    int64_t fail_timeout_ms; /* window, and length of the first ejection */
+    int64_t connect_timeout_ms;
+    int connect_retries;
+    struct socket_options socket;
+};
+
+struct pool {
+    char *name;
+    char *description;
+    struct pool_options options;
+    struct server *servers; /* in file order; owned */
+    unsigned server_count;
+    unsigned index; /* its place in the snapshot: counters */
+
+    /* Made by pool_prepare(). */
+    uint16_t *turns; /* roundrobin: servers (positions) in interleaved order, weight times each */
+    unsigned turn_count;
+    uint16_t *backup_turns; /* the same for the backup servers */
+    unsigned backup_turn_count;
+    _Atomic uint64_t ticket;
+};
+
+/* Most servers a pool may have: `struct pool_choice` holds a bit for each. */
+#define POOL_SERVERS_MAX 4096
+
+/* Builds what the policies need once all servers are set. False without memory. */
+bool pool_prepare(struct pool *pool) CULVERT_MUST_CHECK;
+
+/* Frees the pool's contents, not the struct. */
+void pool_release(struct pool *pool);
+
+/* Why pool_pick() chose none. */
+enum pool_answer {
+    POOL_CHOSEN,
+    POOL_NONE_USABLE, /* all down, drained or tried already */
+    POOL_ALL_FULL,    /* usable ones exist, each at its max_connections */
+    POOL_UNRESOLVED,  /* no server has an address */
+};
+
+/* Servers one session has tried already: at most 1 + connect_retries (10). */
+#define POOL_TRIED_MAX 11
+
+/*
+ * Chooses a usable server that is not in `tried` and takes a place on it (`active` + 1), never
+ * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state
+ * of a xorshift generator, for ties and random. Backup servers are chosen only while no other is
+ * usable. A server whose ejection has ended is given to one session as a trial first.
+ */
+enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
+                           int64_t now_ms, uint64_t *seed, struct server **server);
+
+/* Gives the place back, exactly once for each POOL_CHOSEN. */
+void pool_leave(struct pool *pool, struct server *server);
+
+/* A connect to the server succeeded: failures are forgotten, an ejection ends. True when the
+   server was not up before (to be logged by the caller). */
+bool pool_connect_succeeded(struct pool *pool, struct server *server);
+
+/*
+ * A connect failed by the server's fault (never for local errors: EADDRNOTAVAIL, EMFILE, ENFILE,
+ * ENOBUFS, ENOMEM). After max_fails within fail_timeout the server is ejected, unless it is the
+ * last usable one of the pool; each further ejection in a row lasts twice as long, up to 5
+ * minutes. True when this call ejected it (to be logged by the caller).
+ */
+bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_ms);
+
+/* A local error ended the attempt: a trial is given back, nothing else changes. */
+void pool_connect_abandoned(struct pool *pool, struct server *server);
+
+const char *balance_word(enum balance balance);
+
+#endif
