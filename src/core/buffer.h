@@ -59,8 +59,8 @@ void buffer_cache_release(struct buffer_cache *cache);
  * Lends an empty buffer for at least `bytes` (<= BUFFER_LARGEST_BYTES). Only BUFFER_LENT sets
  * `*buffer`; the borrower gives it back with buffer_return().
  */
-enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struct buffer **buffer)
-    CULVERT_MUST_CHECK;
+enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes,
+                                 struct buffer **buffer) CULVERT_MUST_CHECK;
 
 /* Takes a buffer back with whatever it still holds. NULL is allowed. */
 void buffer_return(struct buffer_cache *cache, struct buffer *buffer);

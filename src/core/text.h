@@ -11,7 +11,8 @@
 
 #include "core/base.h"
 
-/* Text in memory of the caller's. Always NUL-terminated; what does not fit is cut and remembered. */
+/* Text in memory of the caller's. Always NUL-terminated; what does not fit is cut and remembered.
+ */
 struct text {
     char *bytes;
     size_t length;   /* without the NUL */
@@ -40,7 +41,8 @@ void text_append_escaped(struct text *text, const char *bytes, size_t length);
  */
 size_t text_distance(const char *a, const char *b);
 
-/* Whether `candidate` is near enough to `word` to be what was meant: distance <= max(1, length/3). */
+/* Whether `candidate` is near enough to `word` to be what was meant: distance <= max(1, length/3).
+ */
 bool text_is_near(const char *word, const char *candidate, size_t *distance);
 
 #endif

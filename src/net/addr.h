@@ -69,8 +69,8 @@ struct prefix {
 };
 
 /* Parses "10.0.0.0/8", "::1", "fd00::/8". Host bits set beyond the prefix are an error. */
-bool prefix_parse(const char *string, size_t length, struct prefix *prefix, struct error *error)
-    CULVERT_MUST_CHECK;
+bool prefix_parse(const char *string, size_t length, struct prefix *prefix,
+                  struct error *error) CULVERT_MUST_CHECK;
 
 bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
 

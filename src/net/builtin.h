@@ -31,8 +31,8 @@ void builtin_release(struct builtin_services *services);
  * (echo after it has sent everything back), chargen when its peer is gone. Returns the near end
  * (non-blocking, close-on-exec), which the caller owns, or -1 with errno.
  */
-int builtin_connect(struct builtin_services *services, enum builtin_service service)
-    CULVERT_MUST_CHECK;
+int builtin_connect(struct builtin_services *services,
+                    enum builtin_service service) CULVERT_MUST_CHECK;
 
 /* "echo", "discard", "chargen" to the service; BUILTIN_NONE for any other word. */
 enum builtin_service builtin_from_word(const char *word);

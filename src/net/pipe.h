@@ -31,8 +31,8 @@ struct pipe {
 /* Shared by all workers. */
 struct pipe_budget {
     _Atomic int open_pipes;
-    int limit;           /* most pipes of all workers; 0 = never splice */
-    size_t pipe_bytes;   /* size asked for */
+    int limit;         /* most pipes of all workers; 0 = never splice */
+    size_t pipe_bytes; /* size asked for */
 };
 
 struct pipe_cache {
@@ -50,7 +50,8 @@ void pipe_cache_init(struct pipe_cache *cache, struct pipe_budget *budget);
 /* Closes the cached pipes. Every pipe must have been returned. */
 void pipe_cache_release(struct pipe_cache *cache);
 
-/* Lends an empty pipe, or NULL: at the limit, no descriptors, or the kernel gives only tiny ones. */
+/* Lends an empty pipe, or NULL: at the limit, no descriptors, or the kernel gives only tiny ones.
+ */
 struct pipe *pipe_borrow(struct pipe_cache *cache, int64_t now_ms);
 
 /* Takes a pipe back; a non-empty one is closed. NULL is allowed. */

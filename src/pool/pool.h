@@ -5,6 +5,7 @@
 #ifndef CULVERT_POOL_POOL_H
 #define CULVERT_POOL_POOL_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -40,6 +41,7 @@ struct pool {
     uint16_t *backup_turns; /* the same for the backup servers */
     unsigned backup_turn_count;
     _Atomic uint64_t ticket;
+    pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */
 };
 
 /* Most servers a pool may have: `struct pool_choice` holds a bit for each. */

@@ -20,9 +20,9 @@
 enum server_health {
     SERVER_UP,
     SERVER_EJECTED, /* too many failed connects; a trial is due when the ejection ends */
-    SERVER_TRIAL,   /* the ejection has ended: one session may try, the others wait for its answer */
-    SERVER_DRAIN,   /* by configuration: no new sessions */
-    SERVER_MAINT,   /* by configuration (`disabled`): no new sessions */
+    SERVER_TRIAL, /* the ejection has ended: one session may try, the others wait for its answer */
+    SERVER_DRAIN, /* by configuration: no new sessions */
+    SERVER_MAINT, /* by configuration (`disabled`): no new sessions */
 };
 
 /* The words of metrics, log and API: up, ejected, trial, drain, maint. */

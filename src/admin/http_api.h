@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http_api.h - the control socket: HTTP/JSON for people, probes and scrapes.
+ *
+ * Runs on the control thread's event base (evhttp). It reads counters and snapshots and asks
+ * workers for live sessions; it never takes a lock of the data path.
+ */
+#ifndef CULVERT_ADMIN_HTTP_API_H
+#define CULVERT_ADMIN_HTTP_API_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/snapshot.h"
+#include "core/base.h"
+#include "core/error.h"
+#include "worker/worker.h"
+
+/* The real address behind each configured bind, in the order of listeners and their binds. */
+struct bound_addr {
+    unsigned listener_index;
+    struct addr addr; /* the real port */
+};
+
+/* The process as the API shows it. Written by the control thread only; outlives the API. */
+struct admin_view {
+    struct snapshot *snapshot;
+    struct worker_shared *shared;
+    const struct bound_addr *bound;
+    unsigned bound_count;
+    const char *version;
+    int64_t started_wall_us;
+    int64_t started_ms;
+    bool is_ready;
+    bool is_draining;
+    const char *splice;         /* "yes" or why not */
+    const char *limit_bound_by; /* budget */
+    int open_files;
+    uint64_t (*log_dropped)(void *argument); /* records dropped by all rings */
+    void *log_argument;
+};
+
+struct http_api;
+
+/*
+ * Serves the API on the configured socket and addresses. The socket file gets its mode before it
+ * accepts; a stale one is replaced; a symbolic link or other file is an error. NULL with the error
+ * set otherwise. With no address at all a valid, silent API is returned.
+ */
+struct http_api *http_api_open(struct event_base *base, const struct admin_view *view,
+                               struct error *error);
+
+/* Stops serving, removes the socket's file. NULL is allowed. */
+void http_api_close(struct http_api *api);
+
+/* The control socket's path, NULL when off: for the banner. */
+const char *http_api_socket_path(const struct http_api *api);
+
+/* Descriptors set aside for the API: listening sockets and its 16 connections. */
+#define HTTP_API_DESCRIPTORS 24
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot.h - the configuration as the relay uses it: complete, checked, immutable.
+ *
+ * Built from the settings by the loader (config/config.h). Shared by all threads and counted: the
+ * control thread, each worker and each session hold a reference; whoever drops the last one frees
+ * it. Times are milliseconds with 0 = off, sizes bytes.
+ */
+#ifndef CULVERT_CONFIG_SNAPSHOT_H
+#define CULVERT_CONFIG_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/base.h"
+#include "core/log.h"
+#include "net/addr.h"
+#include "net/socket.h"
+#include "pool/pool.h"
+#include "route/router.h"
+
+enum on_limit { ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE };
+
+/* How a client is refused when no server can be had or no route matches. */
+enum refusal { REFUSE_RESET, REFUSE_CLOSE };
+
+enum access_log { ACCESS_ALL, ACCESS_ERRORS, ACCESS_OFF };
+
+enum client_ip { CLIENT_IP_FULL, CLIENT_IP_MASKED, CLIENT_IP_OFF };
+
+/*
+ * A (listener, pool) pair that a session can end up with; counters are kept per tally. The first
+ * tally of each listener has no pool (refused before one was chosen).
+ */
+struct tally {
+    unsigned listener_index;
+    int pool_index; /* -1: none */
+};
+
+struct listener_config {
+    char *name;
+    char *description;
+    struct addr *binds; /* as configured; unix paths are owned by `bind_paths` */
+    char **bind_paths;  /* one per bind, NULL where it is no unix address */
+    unsigned bind_count;
+    struct listen_options listen;
+    struct router *router;
+    enum refusal no_route;
+    enum refusal when_down;
+
+    int max_connections; /* 0 = no limit of its own */
+    int64_t idle_timeout_ms;
+    int64_t client_idle_timeout_ms;
+    int64_t server_idle_timeout_ms;
+    int64_t half_close_timeout_ms;
+    int64_t stall_timeout_ms;
+    int64_t max_lifetime_ms;
+    int lifetime_jitter_percent;
+    bool reset_as_fin; /* on_reset = fin */
+    bool splice;       /* splice = auto */
+    size_t buffer_size;
+    enum access_log access;
+    bool access_start;
+
+    unsigned index;       /* its place in the snapshot */
+    unsigned first_tally; /* tallies [first_tally, first_tally + tally_count) are this listener's */
+    unsigned tally_count;
+
+    _Atomic int sessions; /* live: places taken, all workers */
+};
+
+/* [culvert], [limits], [log], [admin], [metrics] as far as they are built. */
+struct process_config {
+    char *name;
+    int workers; /* resolved: >= 1 */
+    bool cpu_affinity;
+    char *user; /* or NULL */
+    char *group;
+    char *pid_file;
+    int open_files; /* 0 = auto */
+    int64_t drain_timeout_ms;
+    int64_t drain_delay_ms;
+
+    int max_connections; /* 0 = auto */
+    enum on_limit on_limit;
+    size_t buffer_memory;
+    int max_pipes; /* -1 = auto */
+    size_t pipe_size;
+
+    enum log_level log_level;
+    int log_format; /* enum log_format, or -1 = auto */
+    char *log_output;
+    int log_color;       /* -1 auto, 0 never, 1 always */
+    int log_timestamps;  /* -1 auto, 0 no, 1 yes */
+    char *access_output; /* NULL: same as log_output */
+    int access_format;   /* -2: same as log_format; -1 auto */
+    enum client_ip client_ip;
+    char *syslog_facility;
+    char *syslog_tag;
+    int log_queue;
+
+    char *admin_socket; /* NULL = off; "" = default place if writable */
+    mode_t admin_socket_mode;
+    gid_t admin_socket_group; /* (gid_t)-1 = leave */
+    struct addr *admin_binds; /* TCP, read-only: overview, metrics, probes */
+    unsigned admin_bind_count;
+    struct addr *metrics_binds; /* /metrics /healthz /readyz only; without those of admin_binds */
+    unsigned metrics_bind_count;
+    int max_sessions_listed;
+};
+
+struct snapshot {
+    _Atomic int references;
+    struct process_config process;
+    struct listener_config *listeners; /* enabled ones */
+    unsigned listener_count;
+    struct route *routes;
+    unsigned route_count;
+    struct pool *pools;
+    unsigned pool_count;
+    unsigned server_count; /* of all pools; server->index is below it */
+    struct tally *tallies;
+    unsigned tally_count;
+    char *source; /* "culvert.ini (+2 included)" or "(embedded)": for banner and log */
+};
+
+struct snapshot *snapshot_ref(struct snapshot *snapshot);
+
+/* Drops a reference; the last one frees. NULL is allowed. */
+void snapshot_unref(struct snapshot *snapshot);
+
+/* The tally of a listener and a pool (NULL: none chosen). */
+unsigned snapshot_tally(const struct snapshot *snapshot, const struct listener_config *listener,
+                        const struct pool *pool);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * relay_counters.h - one worker's shard of every relay counter.
+ *
+ * Written by its worker alone, read by the control thread, which adds the shards up. Indexed as
+ * the snapshot numbers things (config/snapshot.h).
+ */
+#ifndef CULVERT_RELAY_RELAY_COUNTERS_H
+#define CULVERT_RELAY_RELAY_COUNTERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/snapshot.h"
+#include "core/base.h"
+#include "core/counter.h"
+#include "relay/close_reason.h"
+#include "relay/session_record.h"
+
+/* Upper bounds in microseconds of the latency buckets; the last bucket is unbounded. */
+#define LATENCY_BUCKETS 15
+extern const int64_t latency_bucket_us[LATENCY_BUCKETS];
+/* The same for session durations. */
+#define DURATION_BUCKETS 8
+extern const int64_t duration_bucket_us[DURATION_BUCKETS];
+
+struct latency_histogram {
+    struct counter bucket[LATENCY_BUCKETS + 1]; /* not cumulative */
+    struct counter sum_us;
+};
+
+struct duration_histogram {
+    struct counter bucket[DURATION_BUCKETS + 1];
+    struct counter sum_us;
+};
+
+void latency_observe(struct latency_histogram *histogram, int64_t us);
+void duration_observe(struct duration_histogram *histogram, int64_t us);
+
+enum connect_result {
+    CONNECT_OK,
+    CONNECT_REFUSED,
+    CONNECT_TIMED_OUT,
+    CONNECT_UNREACHABLE,
+    CONNECT_RESET,
+    CONNECT_PORTS_EXHAUSTED,
+    CONNECT_RESULT_COUNT,
+};
+const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
+
+struct listener_counters {
+    struct counter accepted;
+    struct counter rejected_limit;        /* refused before a session existed */
+    struct counter sessions[PHASE_COUNT]; /* gauges */
+    struct duration_histogram duration;
+};
+
+struct pool_counters {
+    struct counter retries;
+    struct latency_histogram connect;
+    struct latency_histogram first_byte;
+};
+
+struct server_counters {
+    struct counter connects[CONNECT_RESULT_COUNT];
+};
+
+struct tally_counters {
+    struct counter closed[CLOSE_REASON_COUNT];
+    struct counter upload_bytes;
+    struct counter download_bytes;
+};
+
+struct relay_counters {
+    struct listener_counters *listeners;
+    struct pool_counters *pools;
+    struct server_counters *servers;
+    struct tally_counters *tallies;
+    struct counter copied_bytes;
+    struct counter spliced_bytes;
+    struct counter wakeups;                  /* event callbacks of sessions */
+    struct counter flows_waiting_for_buffer; /* gauge */
+};
+
+/* Zeroed shards in the sizes of the snapshot. False without memory. */
+bool relay_counters_init(struct relay_counters *counters,
+                         const struct snapshot *snapshot) CULVERT_MUST_CHECK;
+void relay_counters_release(struct relay_counters *counters);
+
+#endif

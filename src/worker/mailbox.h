@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mailbox.h - messages to a thread, from any thread.
+ *
+ * A queue behind a small mutex, and an eventfd(2) that wakes the owner's event loop. Messages are
+ * values of a closed enum; what a message carries belongs to whoever holds the message.
+ */
+#ifndef CULVERT_WORKER_MAILBOX_H
+#define CULVERT_WORKER_MAILBOX_H
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/snapshot.h"
+#include "core/base.h"
+#include "net/addr.h"
+
+struct sessions_query;
+
+enum message_kind {
+    MESSAGE_SESSION,  /* a handed-over connection: fd, listener, snapshot reference, client */
+    MESSAGE_DRAIN,    /* stop accepting; let sessions end */
+    MESSAGE_CUT,      /* end sessions, idle ones first: at most `count` per loop turn */
+    MESSAGE_STOP,     /* end all sessions now and leave the loop */
+    MESSAGE_SESSIONS, /* fill in a query of live sessions (worker/sessions_query.h) */
+    MESSAGE_KILL,     /* end the session with this id, reason killed */
+};
+
+struct message {
+    enum message_kind kind;
+    int fd;                       /* MESSAGE_SESSION: owned by the message */
+    unsigned listener_index;      /* MESSAGE_SESSION */
+    struct snapshot *snapshot;    /* MESSAGE_SESSION: a reference */
+    struct addr client;           /* MESSAGE_SESSION */
+    int64_t accepted_us;          /* MESSAGE_SESSION */
+    struct sessions_query *query; /* MESSAGE_SESSIONS: one of its references */
+    uint64_t id;                  /* MESSAGE_KILL */
+    int count;                    /* MESSAGE_CUT */
+    struct message *next;
+};
+
+struct mailbox {
+    pthread_mutex_t mutex;
+    struct message *first;
+    struct message **last;
+    bool is_open;
+    int wake_fd;
+    struct event *event;
+};
+
+typedef void (*mailbox_receive)(void *argument, struct message *message);
+
+/* Opens the mailbox on the owner's base. `receive` runs in the owner's loop and owns the message's
+   contents, not the struct. False with errno otherwise. */
+bool mailbox_open(struct mailbox *mailbox, struct event_base *base, mailbox_receive receive,
+                  void *argument) CULVERT_MUST_CHECK;
+
+/* Copies the message in and wakes the owner. False when the mailbox is closed or memory is short:
+   the message's contents are still the caller's. */
+bool mailbox_post(struct mailbox *mailbox, const struct message *message) CULVERT_MUST_CHECK;
+
+/* Closes to new messages and hands what is left to `receive`. Owner only. */
+void mailbox_close(struct mailbox *mailbox);
+
+#endif
