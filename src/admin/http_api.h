@@ -12,9 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/error.h"
+#include "config/snapshot.h"
 #include "worker/worker.h"
 
 /* The real address behind each configured bind, in the order of listeners and their binds. */

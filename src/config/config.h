@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
+#include "config/snapshot.h"
 
 /* What the command line says. Borrowed; NULL-terminated or counted arrays. */
 struct config_sources {

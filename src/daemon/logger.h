@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "config/snapshot.h"
 
 struct logger;
 

@@ -7,13 +7,13 @@
 
 #include <stdbool.h>
 
-#include "admin/http_api.h"
-#include "config/config.h"
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/error.h"
-#include "daemon/logger.h"
+#include "config/config.h"
+#include "config/snapshot.h"
 #include "worker/worker.h"
+#include "admin/http_api.h"
+#include "daemon/logger.h"
 
 struct worker_group;
 

@@ -11,9 +11,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/counter.h"
+#include "config/snapshot.h"
 #include "relay/close_reason.h"
 #include "relay/session_record.h"
 

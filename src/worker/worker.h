@@ -13,12 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "net/pipe.h"
+#include "config/snapshot.h"
 #include "relay/relay_counters.h"
 #include "worker/mailbox.h"
 
