@@ -41,19 +41,21 @@ struct message {
     struct message *next;
 };
 
+typedef void (*mailbox_receive)(void *argument, struct message *message);
+
 struct mailbox {
-    pthread_mutex_t mutex;
+    pthread_mutex_t mutex; /* guards the queue and is_open */
     struct message *first;
     struct message **last;
     bool is_open;
     int wake_fd;
     struct event *event;
+    mailbox_receive receive;
+    void *argument;
 };
 
-typedef void (*mailbox_receive)(void *argument, struct message *message);
-
 /* Opens the mailbox on the owner's base. `receive` runs in the owner's loop and owns the message's
-   contents, not the struct. False with errno otherwise. */
+   contents, not the struct; it must not close the mailbox. False with errno otherwise. */
 bool mailbox_open(struct mailbox *mailbox, struct event_base *base, mailbox_receive receive,
                   void *argument) CULVERT_MUST_CHECK;
 

@@ -28,7 +28,7 @@ struct sessions_filter {
 };
 
 struct sessions_part {
-    struct session_record *rows;
+    struct session_record *rows; /* room for `limit` rows, made with the query */
     size_t count;
     uint64_t total; /* all that matched, listed or not */
     _Atomic bool is_finished;
@@ -48,6 +48,16 @@ struct sessions_query *sessions_query_create(const struct sessions_filter *filte
                                              unsigned part_count);
 void sessions_query_ref(struct sessions_query *query);
 void sessions_query_unref(struct sessions_query *query);
+
+bool sessions_filter_matches(const struct sessions_filter *filter,
+                             const struct session_record *record);
+
+/* Worker: counts a session that matches the filter, and copies it while there is room. */
+void sessions_query_add(struct sessions_query *query, unsigned part_number,
+                        const struct session_record *record);
+
+/* Worker: its part is complete. Wakes who waits and drops the worker's reference. */
+void sessions_query_finish(struct sessions_query *query, unsigned part_number);
 
 /* Waits until all parts are finished or `timeout_ms` have passed: true when all are. */
 bool sessions_query_wait(struct sessions_query *query, int timeout_ms);
