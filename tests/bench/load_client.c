@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load_client.c - the clients before the relay: round trips, bulk, connections, idle sessions.
+ */
+#include "load.h"
+
+#include "histogram.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    STALL_SECONDS = 20,   /* a client that sees no event for so long gives up */
+    LATE_NS = 1000000000, /* no answer takes so long on a loopback interface */
+};
+
+struct session {
+    int fd;
+    bool waits_to_write;
+    bool is_connecting; /* connect work: the socket is not yet known to be connected */
+    bool is_in_flight;  /* a message was begun and its answer is not complete */
+    unsigned to_send, to_receive;
+    uint64_t begun_ns;
+    uint64_t sequence; /* messages begun; stands at the start of each message */
+    uint64_t due;      /* open loop: messages that should have begun by now */
+    uint64_t expected; /* bulk: bytes still to come */
+    uint64_t head;     /* the first bytes of the answer */
+};
+
+struct client {
+    const struct options *options;
+    int epoll;
+    struct session *sessions;
+    uint64_t started_ns;
+    uint64_t scheduled; /* open loop: messages that became due, over all sessions */
+    uint64_t completed; /* operations: round trips, connections or finished transfers */
+    uint64_t bytes;     /* bulk: received */
+    uint64_t errors;    /* connections that broke, sessions that got no answer */
+    struct histogram latency;
+};
+
+static struct client *client_create(const struct options *options)
+{
+    static struct client client;
+    client.options = options;
+    client.epoll = epoll_open();
+    client.sessions = calloc(options->sessions, sizeof *client.sessions);
+    if (client.sessions == NULL) {
+        fail("out of memory");
+    }
+    return &client;
+}
+
+/* Opens one session with a round trip, blocking: afterwards the relay has connected as well. */
+static int open_session(const struct options *options, unsigned number, bool asks_for_bytes)
+{
+    struct sockaddr_in address = address_of(options, number, options->port);
+    struct timeval patience = {.tv_sec = STALL_SECONDS};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd == -1 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == -1 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) == -1 ||
+        connect(fd, (struct sockaddr *)&address, sizeof address) == -1) {
+        fail("session %u: connect: %s", number, strerror(errno));
+    }
+    set_nodelay(fd);
+    uint8_t greeting[GREETING_BYTES] = {0};
+    uint64_t count = sizeof greeting;
+    ssize_t sent = asks_for_bytes ? send(fd, &count, sizeof count, MSG_NOSIGNAL)
+                                  : send(fd, greeting, sizeof greeting, MSG_NOSIGNAL);
+    if (sent <= 0) {
+        fail("session %u: send: %s", number, strerror(errno));
+    }
+    ssize_t received = recv(fd, greeting, sizeof greeting, MSG_WAITALL);
+    if (received != sizeof greeting) {
+        fail("session %u: no answer: %s", number, received == -1 ? strerror(errno) : "closed");
+    }
+    return fd;
+}
+
+static void client_open_sessions(const struct client *client, bool asks_for_bytes)
+{
+    for (unsigned number = 0; number < client->options->sessions; number++) {
+        struct session *session = &client->sessions[number];
+        session->fd = open_session(client->options, number, asks_for_bytes);
+        epoll_set(client->epoll, EPOLL_CTL_ADD, session->fd, EPOLLIN, session);
+    }
+}
+
+/* Says "ready" and waits for the word to start. */
+static void client_start(struct client *client)
+{
+    puts("ready");
+    fflush(stdout);
+    char line[16];
+    if (fgets(line, sizeof line, stdin) == NULL) {
+        exit(0);
+    }
+    client->started_ns = now_ns();
+}
+
+static int client_report(const struct client *client, const char *work)
+{
+    double seconds = (double)(now_ns() - client->started_ns) / 1e9;
+    const struct histogram *latency = &client->latency;
+    printf("{\"work\": \"%s\", \"seconds\": %.6f, \"operations\": %" PRIu64 ", \"bytes\": %" PRIu64
+           ", \"errors\": %" PRIu64 ", \"latency_us\": {\"p50\": %.1f, \"p99\": %.1f, "
+           "\"p99.9\": %.1f, \"max\": %.1f}}\n",
+           work, seconds, client->completed, client->bytes, client->errors,
+           (double)histogram_percentile(latency, 0.5) / 1e3,
+           (double)histogram_percentile(latency, 0.99) / 1e3,
+           (double)histogram_percentile(latency, 0.999) / 1e3, (double)latency->max_ns / 1e3);
+    fflush(stdout);
+    while (getchar() != EOF) { /* the sessions stay open until then */
+    }
+    return 0;
+}
+
+/* Waits for events until `until_ns`. Returns how many there are. */
+static int client_wait(const struct client *client, struct epoll_event *events, uint64_t until_ns)
+{
+    uint64_t now = now_ns();
+    uint64_t wait_ns = until_ns > now ? until_ns - now : 0;
+    bool may_stall = wait_ns > STALL_SECONDS * UINT64_C(1000000000);
+    if (may_stall) {
+        wait_ns = STALL_SECONDS * UINT64_C(1000000000);
+    }
+    struct timespec timeout = {.tv_sec = (time_t)(wait_ns / 1000000000u),
+                               .tv_nsec = (long)(wait_ns % 1000000000u)};
+    int count = epoll_pwait2(client->epoll, events, EVENTS_PER_WAIT, &timeout, NULL);
+    if (count == -1 && errno != EINTR) {
+        fail("epoll_pwait2: %s", strerror(errno));
+    }
+    if (count == 0 && may_stall) {
+        fail("nothing happened for %d s", STALL_SECONDS);
+    }
+    return count;
+}
+
+static uint64_t client_end_ns(const struct client *client)
+{
+    return client->started_ns + (uint64_t)(client->options->seconds * 1e9);
+}
+
+static void session_wait_to_write(const struct client *client, struct session *session, bool waits)
+{
+    if (waits != session->waits_to_write) {
+        epoll_set(client->epoll, EPOLL_CTL_MOD, session->fd, waits ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                  session);
+        session->waits_to_write = waits;
+    }
+}
+
+/* ---- Round trips: a message of --size bytes, echoed ----------------------------------------- */
+
+static uint64_t intended_ns(const struct client *client, uint64_t message)
+{
+    return client->started_ns + (uint64_t)((double)message * 1e9 / client->options->rate);
+}
+
+static void session_send(const struct client *client, struct session *session)
+{
+    unsigned offset = client->options->size_bytes - session->to_send;
+    memcpy(scratch, &session->sequence, sizeof session->sequence);
+    ssize_t sent =
+        send(session->fd, scratch + offset, session->to_send, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent == -1) {
+        if (errno != EAGAIN && errno != EINTR) {
+            fail("send: %s", strerror(errno));
+        }
+        sent = 0;
+    }
+    session->to_send -= (unsigned)sent;
+    session_wait_to_write(client, session, session->to_send > 0);
+}
+
+static void session_begin_message(const struct client *client, struct session *session,
+                                  uint64_t begun_ns)
+{
+    session->sequence++;
+    session->begun_ns = begun_ns;
+    session->to_send = session->to_receive = client->options->size_bytes;
+    session->is_in_flight = true;
+    session_send(client, session);
+}
+
+/* Begins the session's next message if it is due and the session is free. */
+static void session_next_message(const struct client *client, struct session *session, uint64_t now)
+{
+    const struct options *options = client->options;
+    if (options->rate > 0) {
+        if (session->sequence < session->due) {
+            uint64_t number = (uint64_t)(session - client->sessions);
+            session_begin_message(
+                client, session,
+                intended_ns(client, session->sequence * options->sessions + number));
+        }
+    } else if (options->messages == 0 ||
+               session->sequence < options->messages / options->sessions) {
+        session_begin_message(client, session, now);
+    }
+}
+
+static void session_receive(struct client *client, struct session *session)
+{
+    /* Behind the pattern of the message, which must stay as it is. */
+    static uint8_t answer[SCRATCH_BYTES];
+    ssize_t received = recv(session->fd, answer, sizeof answer, MSG_DONTWAIT);
+    if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (received <= 0) {
+        fail("a session broke: %s", received == 0 ? "end of stream" : strerror(errno));
+    }
+    if (!session->is_in_flight || received > session->to_receive) {
+        fail("%zd bytes came that nobody sent", received);
+    }
+    size_t offset = client->options->size_bytes - session->to_receive;
+    if (offset < sizeof session->head) {
+        size_t room = sizeof session->head - offset;
+        memcpy((uint8_t *)&session->head + offset, answer,
+               (size_t)received < room ? (size_t)received : room);
+    }
+    session->to_receive -= (unsigned)received;
+    if (session->to_receive > 0) {
+        return;
+    }
+    if (session->head != session->sequence) {
+        fail("answer %" PRIu64 " came to message %" PRIu64, session->head, session->sequence);
+    }
+    session->is_in_flight = false;
+    uint64_t now = now_ns();
+    histogram_record(&client->latency, now - session->begun_ns);
+    client->completed++;
+    session_next_message(client, session, now);
+}
+
+/* Begins what has become due. Returns when the next message does. */
+static uint64_t client_keep_schedule(struct client *client)
+{
+    uint64_t now = now_ns();
+    while (true) {
+        uint64_t next = intended_ns(client, client->scheduled);
+        if (next > now) {
+            return next;
+        }
+        struct session *session = &client->sessions[client->scheduled % client->options->sessions];
+        session->due++;
+        client->scheduled++;
+        if (!session->is_in_flight) {
+            session_next_message(client, session, now);
+        }
+    }
+}
+
+/* Closed loop: sessions whose answer is so late that it must have been lost or forgotten. */
+static unsigned client_late_sessions(const struct client *client)
+{
+    unsigned late = 0;
+    uint64_t now = now_ns();
+    for (unsigned number = 0; number < client->options->sessions; number++) {
+        const struct session *session = &client->sessions[number];
+        late += session->is_in_flight && now - session->begun_ns > LATE_NS;
+    }
+    return late;
+}
+
+int run_pingpong(const struct options *options)
+{
+    struct client *client = client_create(options);
+    client_open_sessions(client, false);
+    client_start(client);
+    uint64_t end = client_end_ns(client);
+    uint64_t total = options->messages / options->sessions * options->sessions;
+    if (options->rate == 0) {
+        for (unsigned number = 0; number < options->sessions; number++) {
+            session_next_message(client, &client->sessions[number], now_ns());
+        }
+    }
+    while (now_ns() < end && (total == 0 || client->completed < total)) {
+        uint64_t until = end;
+        if (options->rate > 0) {
+            uint64_t next = client_keep_schedule(client);
+            until = next < end ? next : end;
+        }
+        struct epoll_event events[EVENTS_PER_WAIT];
+        int count = client_wait(client, events, until);
+        for (int i = 0; i < count; i++) {
+            struct session *session = events[i].data.ptr;
+            if (session->to_send > 0 && (events[i].events & EPOLLOUT)) {
+                session_send(client, session);
+            }
+            if (events[i].events & ~(uint32_t)EPOLLOUT) {
+                session_receive(client, session);
+            }
+        }
+    }
+    if (options->rate == 0) {
+        client->errors = client_late_sessions(client);
+    }
+    return client_report(client, "pingpong");
+}
+
+/* ---- Bulk: --bytes in all, from the servers -------------------------------------------------- */
+
+int run_bulk(const struct options *options)
+{
+    struct client *client = client_create(options);
+    client_open_sessions(client, true);
+    client_start(client);
+    uint64_t share = options->bytes / options->sessions;
+    for (unsigned number = 0; number < options->sessions; number++) {
+        struct session *session = &client->sessions[number];
+        session->expected = share;
+        if (send(session->fd, &share, sizeof share, MSG_NOSIGNAL) != sizeof share) {
+            fail("send: %s", strerror(errno));
+        }
+    }
+    while (client->completed < options->sessions) {
+        struct epoll_event events[EVENTS_PER_WAIT];
+        int count = client_wait(client, events, UINT64_MAX);
+        for (int i = 0; i < count; i++) {
+            struct session *session = events[i].data.ptr;
+            ssize_t received = recv(session->fd, scratch, sizeof scratch, MSG_DONTWAIT);
+            if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
+                continue;
+            }
+            if (received <= 0) {
+                fail("a session broke: %s", received == 0 ? "end of stream" : strerror(errno));
+            }
+            if ((uint64_t)received > session->expected) {
+                fail("%zd bytes came where %" PRIu64 " were due", received, session->expected);
+            }
+            client->bytes += (uint64_t)received;
+            session->expected -= (uint64_t)received;
+            client->completed += session->expected == 0;
+        }
+    }
+    return client_report(client, "bulk");
+}
+
+/* ---- Connections: connect, one round trip, close -------------------------------------------- */
+
+static void session_connect(struct client *client, struct session *session, unsigned number)
+{
+    struct sockaddr_in address = address_of(client->options, number, client->options->port);
+    session->begun_ns = now_ns();
+    session->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (session->fd == -1) {
+        fail("socket: %s", strerror(errno));
+    }
+    set_nodelay(session->fd);
+    if (connect(session->fd, (struct sockaddr *)&address, sizeof address) == -1 &&
+        errno != EINPROGRESS) {
+        fail("connect: %s", strerror(errno));
+    }
+    session->is_connecting = true;
+    session->to_receive = GREETING_BYTES;
+    epoll_set(client->epoll, EPOLL_CTL_ADD, session->fd, EPOLLOUT, session);
+}
+
+enum connect_progress { CONNECT_WAITS, CONNECT_DONE, CONNECT_BROKE };
+
+static enum connect_progress session_connect_step(const struct client *client,
+                                                  struct session *session)
+{
+    if (session->is_connecting) {
+        session->is_connecting = false;
+        if (send(session->fd, scratch, GREETING_BYTES, MSG_NOSIGNAL) != GREETING_BYTES) {
+            return CONNECT_BROKE; /* also when connect() failed: its error comes here */
+        }
+        epoll_set(client->epoll, EPOLL_CTL_MOD, session->fd, EPOLLIN, session);
+        return CONNECT_WAITS;
+    }
+    ssize_t received = recv(session->fd, scratch, session->to_receive, 0);
+    if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
+        return CONNECT_WAITS;
+    }
+    if (received <= 0) {
+        return CONNECT_BROKE;
+    }
+    session->to_receive -= (unsigned)received;
+    return session->to_receive > 0 ? CONNECT_WAITS : CONNECT_DONE;
+}
+
+int run_connect(const struct options *options)
+{
+    struct client *client = client_create(options);
+    client_start(client);
+    uint64_t end = client_end_ns(client);
+    unsigned begun = 0;
+    while (begun < options->sessions) {
+        session_connect(client, &client->sessions[begun], begun);
+        begun++;
+    }
+    while (now_ns() < end && (options->messages == 0 || client->completed < options->messages)) {
+        struct epoll_event events[EVENTS_PER_WAIT];
+        int count = client_wait(client, events, end);
+        for (int i = 0; i < count; i++) {
+            struct session *session = events[i].data.ptr;
+            enum connect_progress progress = session_connect_step(client, session);
+            if (progress == CONNECT_WAITS) {
+                continue;
+            }
+            if (progress == CONNECT_BROKE) {
+                client->errors++;
+            } else {
+                client->completed++;
+                histogram_record(&client->latency, now_ns() - session->begun_ns);
+            }
+            close(session->fd);
+            session_connect(client, session, begun++);
+        }
+    }
+    return client_report(client, "connect");
+}
+
+/* ---- Idle: sessions that were used once ------------------------------------------------------ */
+
+/* Each line of input is how many sessions to have open by now, each answer "ready". */
+int run_idle(const struct options *options)
+{
+    unsigned open = 0, wanted;
+    while (scanf("%u", &wanted) == 1) {
+        for (; open < wanted; open++) {
+            (void)open_session(options, open, false);
+        }
+        puts("ready");
+        fflush(stdout);
+    }
+    return 0;
+}
