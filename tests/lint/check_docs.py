@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the documentation against the program: check_docs.py BINARY.
+
+- docs/reference/close-reasons.md has a heading for every word of src/relay/close_reason.def and
+  for no other;
+- generated pages are what the program prints;
+- every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`;
+- links between pages, their anchors included, lead somewhere.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GENERATED = {"docs/reference/configuration.md": ["explain", "--format", "markdown"]}
+FENCE = re.compile(r"^```(.*)$")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def pages():
+    top = sorted(ROOT.glob("*.md"))
+    return top + sorted((ROOT / "docs").rglob("*.md")) + sorted((ROOT / "tests").glob("*/*.md"))
+
+
+def blocks(text):
+    """Yields (line number, language, content) of each fenced block."""
+    language, start, content = None, 0, []
+    for number, line in enumerate(text.split("\n"), 1):
+        match = FENCE.match(line)
+        if match and language is None:
+            language, start, content = match.group(1).strip(), number + 1, []
+        elif match:
+            yield start, language, "\n".join(content) + "\n"
+            language = None
+        elif language is not None:
+            content.append(line)
+
+
+def prose(text):
+    """The text without fenced blocks and code spans."""
+    kept, inside = [], False
+    for line in text.split("\n"):
+        if FENCE.match(line):
+            inside = not inside
+        elif not inside:
+            kept.append(re.sub(r"`[^`]*`", "", line))
+    return "\n".join(kept)
+
+
+def anchors(path):
+    """The anchors a Markdown viewer gives to the headings of a page."""
+    text = path.read_text()
+    inside = False
+    for line in text.split("\n"):
+        if FENCE.match(line):
+            inside = not inside
+        elif not inside and (match := re.match(r"#+\s+(.*)", line)):
+            word = re.sub(r"[^\w\- ]", "", match.group(1).strip().lower())
+            yield word.replace(" ", "-")
+
+
+def check_close_reasons(_):
+    defined = re.findall(r'^CLOSE_REASON\(\w+,\s*"(\w+)"',
+                         (ROOT / "src/relay/close_reason.def").read_text(), re.M)
+    documented = re.findall(r"^### `(\w+)`$",
+                            (ROOT / "docs/reference/close-reasons.md").read_text(), re.M)
+    yield from (f"no entry for {word}" for word in defined if word not in documented)
+    yield from (f"{word} is no close reason" for word in documented if word not in defined)
+
+
+def check_generated(binary):
+    for name, arguments in GENERATED.items():
+        printed = subprocess.run([binary, *arguments], stdout=subprocess.PIPE, text=True, timeout=30)
+        path = ROOT / name
+        if printed.returncode != 0:
+            yield f"culvert {' '.join(arguments)} failed with {printed.returncode}"
+        elif not path.exists() or path.read_text() != printed.stdout:
+            yield f"{name} is not what the program says; culvert {' '.join(arguments)} >{name}"
+
+
+def configuration_faults(binary, path):
+    environment = {name: value for name, value in os.environ.items()
+                   if not name.startswith("CULVERT_")}
+    result = subprocess.run([binary, "-t", "-c", str(path)], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, text=True, timeout=30, env=environment)
+    if result.returncode != 0:
+        yield f"exit code {result.returncode}\n{result.stdout}"
+
+
+def check_configurations(binary):
+    for path in sorted((ROOT / "conf").rglob("*.ini")):
+        for fault in configuration_faults(binary, path):
+            yield f"{path.relative_to(ROOT)}: {fault}"
+
+
+def check_ini_blocks(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        for page in pages():
+            for line, language, content in blocks(page.read_text()):
+                if language != "ini":
+                    continue
+                path = pathlib.Path(folder, "block.ini")
+                path.write_text(content)
+                for fault in configuration_faults(binary, path):
+                    yield f"{page.relative_to(ROOT)}:{line}: {fault}"
+
+
+def check_links(_):
+    for page in pages():
+        for target in LINK.findall(prose(page.read_text())):
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            path = (page.parent / name).resolve() if name else page
+            if not path.exists():
+                yield f"{page.relative_to(ROOT)}: {target} does not exist"
+            elif anchor and path.suffix == ".md" and anchor not in set(anchors(path)):
+                yield f"{page.relative_to(ROOT)}: {target} has no such heading"
+
+
+CHECKS = {
+    "every close reason is described": check_close_reasons,
+    "generated pages are fresh": check_generated,
+    "configurations in conf/ pass -t": check_configurations,
+    "configurations in the pages pass -t": check_ini_blocks,
+    "links lead somewhere": check_links,
+}
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    failed = False
+    for name, check in CHECKS.items():
+        faults = list(check(binary))
+        for fault in faults:
+            print(fault)
+        print(f"{'not ok' if faults else 'ok'} docs: {name}")
+        failed = failed or bool(faults)
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
