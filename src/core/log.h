@@ -60,7 +60,7 @@ struct log_record {
 
 struct log_ring;
 
-/* A ring of `records` places, rounded up to a power of two; NULL without memory. */
+/* A ring for at most `records` records; it takes memory as it fills. NULL without memory. */
 struct log_ring *log_ring_create(size_t records);
 void log_ring_destroy(struct log_ring *ring);
 /* Consumer side: the oldest record, or NULL. It stays valid until log_ring_pop(). */
