@@ -58,7 +58,10 @@ bool socket_listen(const struct addr *addr, const struct listen_options *options
 /* The address the socket is bound to (getsockname(2)); for port 0. */
 bool socket_local_addr(int fd, struct addr *addr);
 
-/* Removes the file of a unix listening socket; other addresses: nothing. */
+/*
+ * Removes the file of a unix listening socket after the socket was closed; other addresses:
+ * nothing. A file that is no socket, or on which somebody listens by now, stays.
+ */
 void socket_unlink(const struct addr *addr);
 
 /*
@@ -76,8 +79,9 @@ void socket_apply_options(int fd, sa_family_t family, const struct socket_option
 /* close(2) that resets a TCP connection: SO_LINGER {1, 0} first (socket(7)). */
 void socket_reset_close(int fd);
 
-/* Bytes in the send queue that the other side has not acknowledged (SIOCOUTQ, tcp(7)); 0 for unix
-   sockets without it, and on any error. */
+/* Bytes in the send queue that the other side has not acknowledged (SIOCOUTQ, tcp(7)); 0 on any
+   error. Of a unix socket the kernel tells the memory, not the bytes: only whether it is 0 counts.
+ */
 int socket_unacknowledged(int fd);
 
 #endif
