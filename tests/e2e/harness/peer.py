@@ -19,7 +19,7 @@ import threading
 import time
 import weakref
 
-from .wait import SLOW, Deadline, DeadlinePassed
+from .wait import SLOW, Deadline, DeadlinePassed, wait_until
 
 FIN = "FIN"
 RST = "RST"
@@ -330,6 +330,39 @@ def connect(address, *, seconds=5, source=None, sndbuf=None, rcvbuf=None, maxseg
         sock.setblocking(False)
         sock.connect_ex(sockaddr)
     return Conn(sock)
+
+
+class Background:
+    """A call in a thread; `result()` waits for its answer or raises its failure."""
+
+    def __init__(self, call, *args):
+        self.answer = self.failure = None
+
+        def run():
+            try:
+                self.answer = call(*args)
+            except BaseException as error:  # raised again in result()
+                self.failure = error
+
+        self.thread = threading.Thread(target=run, daemon=True)
+        self.thread.start()
+
+    def result(self, seconds=30):
+        self.thread.join(seconds * SLOW)
+        assert not self.thread.is_alive(), "the background call does not end"
+        if self.failure:
+            raise self.failure
+        return self.answer
+
+
+def reading(conn, seconds=30):
+    """Read `conn` to its end in the background: reading(conn).result() == (bytes, kind)."""
+    return Background(conn.read_end, seconds)
+
+
+def wait_acknowledged(conn, seconds=10):
+    """Until the relay's kernel holds everything `conn` sent: a reset now overtakes nothing."""
+    wait_until(lambda: conn.unsent() == 0, seconds, lambda: f"{conn.unsent()} bytes to be acknowledged")
 
 
 # -- servers --------------------------------------------------------------------------------------

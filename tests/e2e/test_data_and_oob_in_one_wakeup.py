@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Data, an urgent mark and more data that reach the relay in one wake-up all get through (10.6).
+The relay stands still while the client (or the server) does it all."""
+import pytest
+
+from harness.one_wakeup import check_one_wakeup
+
+
+@pytest.mark.parametrize("size", [1, 700, 100_000])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_data_and_oob_in_one_wakeup(culvert, method, who, size):
+    check_one_wakeup(culvert, "oob", method, who, size)
