@@ -2,8 +2,6 @@
 /*
  * test_builtin.c - the services inside culvert: bytes, back-pressure, ends.
  */
-#include "net/builtin.h"
-
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -21,6 +19,7 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
+#include "net/builtin.h"
 
 #define DEADLINE_MS 5000
 #define BULK_BYTES ((size_t)3 << 20)

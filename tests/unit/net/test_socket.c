@@ -2,8 +2,6 @@
 /*
  * test_socket.c - listening and connecting sockets on loopback and in a temporary folder.
  */
-#include "net/socket.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +22,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+#include "net/socket.h"
 
 #define DEADLINE_MS 5000
 
