@@ -13,9 +13,8 @@
 
 #include "core/base.h"
 #include "net/socket.h"
+#include "pool/balance.h"
 #include "pool/server.h"
-
-enum balance { BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM, BALANCE_FIRST };
 
 /* What the configuration says; times in milliseconds. */
 struct pool_options {
@@ -36,21 +35,20 @@ struct pool {
     unsigned index; /* its place in the snapshot: counters */
 
     /* Made by pool_prepare(). */
-    uint16_t *turns; /* roundrobin: servers (positions) in interleaved order, weight times each */
-    unsigned turn_count;
-    uint16_t *backup_turns; /* the same for the backup servers */
-    unsigned backup_turn_count;
-    _Atomic uint64_t ticket;
+    struct balance_tier primaries;
+    struct balance_tier backups; /* chosen from only while no primary is usable */
+    bool has_address;            /* of any server */
+    _Atomic unsigned out_count;  /* servers ejected or on trial: none, and choosing is simple */
     pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */
 };
 
-/* Most servers a pool may have: `struct pool_choice` holds a bit for each. */
+/* Most servers a pool may have. */
 #define POOL_SERVERS_MAX 4096
 
 /* Builds what the policies need once all servers are set. False without memory. */
 bool pool_prepare(struct pool *pool) CULVERT_MUST_CHECK;
 
-/* Frees the pool's contents, not the struct. */
+/* Frees the pool's contents, not the struct. Harmless when zeroed or never prepared. */
 void pool_release(struct pool *pool);
 
 /* Why pool_pick() chose none. */
@@ -69,6 +67,9 @@ enum pool_answer {
  * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state
  * of a xorshift generator, for ties and random. Backup servers are chosen only while no other is
  * usable. A server whose ejection has ended is given to one session as a trial first.
+ *
+ * After POOL_CHOSEN the caller owes one of pool_connect_succeeded(), _failed() or _abandoned() once
+ * the attempt has ended, and pool_leave() when the session leaves the server.
  */
 enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
                            int64_t now_ms, uint64_t *seed, struct server **server);
@@ -90,7 +91,5 @@ bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_m
 
 /* A local error ended the attempt: a trial is given back, nothing else changes. */
 void pool_connect_abandoned(struct pool *pool, struct server *server);
-
-const char *balance_word(enum balance balance);
 
 #endif

@@ -20,9 +20,9 @@
 enum server_health {
     SERVER_UP,
     SERVER_EJECTED, /* too many failed connects; a trial is due when the ejection ends */
-    SERVER_TRIAL, /* the ejection has ended: one session may try, the others wait for its answer */
-    SERVER_DRAIN, /* by configuration: no new sessions */
-    SERVER_MAINT, /* by configuration (`disabled`): no new sessions */
+    SERVER_TRIAL,   /* one session tries the ejected server; the others wait for its answer */
+    SERVER_DRAIN,   /* by configuration: no new sessions */
+    SERVER_MAINT,   /* by configuration (`disabled`): no new sessions */
 };
 
 /* The words of metrics, log and API: up, ejected, trial, drain, maint. */
@@ -37,7 +37,7 @@ struct server {
     bool is_backup;
     int max_connections; /* over all workers; 0 = no limit */
     unsigned index;      /* its place among all servers of the snapshot: counters */
-    unsigned position;   /* its place in its pool */
+    unsigned position;   /* its place in its pool: set by pool_prepare() */
 
     /* Live state, any thread. */
     _Atomic int health;            /* enum server_health */
@@ -46,10 +46,15 @@ struct server {
     _Atomic int64_t window_end_ms; /* when the window of `failures` closes */
     _Atomic int64_t ejected_until_ms;
     _Atomic int ejections; /* in a row: the next one lasts twice as long */
-    _Atomic bool is_trial_taken;
 };
 
-/* Destination for logs: the name, and the address as text (see addr_text()); builtin:echo … */
+/* The address as text for logs: as addr_text(), or "builtin:echo". `buffer` has ADDR_TEXT_BYTES. */
 const char *server_addr_text(const struct server *server, char *buffer);
+
+/* Whether there is anything to connect to: an address, or a built-in service. */
+bool server_has_address(const struct server *server);
+
+/* Takes a place unless all max_connections are taken. Any thread. */
+bool server_take_place(struct server *server) CULVERT_MUST_CHECK;
 
 #endif

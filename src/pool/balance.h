@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * balance.h - which of several servers is next: the policies.
+ *
+ * A tier is a group of servers that are equal to each other: the primaries of a pool, or its
+ * backups. It is read-only after balance_tier_init() but for the ticket.
+ */
+#ifndef CULVERT_POOL_BALANCE_H
+#define CULVERT_POOL_BALANCE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "pool/server.h"
+
+enum balance { BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM, BALANCE_FIRST };
+
+const char *balance_word(enum balance balance);
+
+/* Most entries of a table of turns; with a greater sum of weights they are rounded. */
+#define BALANCE_TURNS_MAX 65536
+
+struct balance_tier {
+    struct server **servers; /* in file order; the servers are the pool's */
+    unsigned count;
+    uint16_t *turns; /* indexes of `servers`, interleaved, each as often as its weight says */
+    unsigned turn_count;
+    _Atomic uint64_t ticket; /* roundrobin: turns given out */
+};
+
+/* Gathers the servers with this `is_backup` and lays out their turns. False without memory. */
+bool balance_tier_init(struct balance_tier *tier, struct server *servers, unsigned count,
+                       bool is_backup) CULVERT_MUST_CHECK;
+
+/* Harmless on a zeroed tier. */
+void balance_tier_release(struct balance_tier *tier);
+
+/* What one session asks for. */
+struct balance_request {
+    struct server *const *tried; /* not these again */
+    unsigned tried_count;
+    uint64_t *seed;    /* xorshift state of the calling thread */
+    bool is_full_seen; /* answer: a server was usable, but had no place */
+};
+
+/* Whether the session has tried the server already. */
+bool balance_has_tried(const struct balance_request *request, const struct server *server);
+
+/*
+ * Chooses a server of the tier that is up, has an address and was not tried, and takes a place on
+ * it. NULL when there is none with a place.
+ */
+struct server *balance_pick(enum balance balance, struct balance_tier *tier,
+                            struct balance_request *request);
+
+#endif

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pool.c - tiers, trials and passive ejection.
+ *
+ * Health changes: UP -> EJECTED -> TRIAL -> UP or EJECTED again. The first and the last step happen
+ * under eject_mutex, so the last usable server stays; the step to TRIAL is a compare-and-swap, so
+ * one session alone has the trial.
+ */
+#include "pool/pool.h"
+
+#include <stdlib.h>
+
+/* Doubling ends here: at five minutes, which a millisecond reaches in 19 steps. */
+#define EJECTION_MAX_MS (5 * 60 * 1000)
+#define EJECTIONS_COUNTED 20
+
+bool pool_prepare(struct pool *pool)
+{
+    if (pthread_mutex_init(&pool->eject_mutex, NULL) != 0)
+        return false;
+    for (unsigned i = 0; i < pool->server_count; i++) {
+        pool->servers[i].position = i;
+        if (server_has_address(&pool->servers[i]))
+            pool->has_address = true;
+    }
+    return balance_tier_init(&pool->primaries, pool->servers, pool->server_count, false) &&
+           balance_tier_init(&pool->backups, pool->servers, pool->server_count, true);
+}
+
+void pool_release(struct pool *pool)
+{
+    for (unsigned i = 0; i < pool->server_count; i++) {
+        free(pool->servers[i].name);
+        free(pool->servers[i].path);
+    }
+    free(pool->servers);
+    pool->servers = NULL;
+    pool->server_count = 0;
+    balance_tier_release(&pool->primaries);
+    balance_tier_release(&pool->backups);
+    free(pool->name);
+    free(pool->description);
+    pool->name = NULL;
+    pool->description = NULL;
+    pthread_mutex_destroy(&pool->eject_mutex);
+}
+
+static enum server_health health_of(const struct server *server)
+{
+    /* Acquire: ejected_until_ms is written before. */
+    return (enum server_health)atomic_load_explicit(&server->health, memory_order_acquire);
+}
+
+static bool health_swap(struct server *server, enum server_health from, enum server_health to)
+{
+    int expected = from;
+
+    return atomic_compare_exchange_strong_explicit(&server->health, &expected, to,
+                                                   memory_order_acq_rel, memory_order_relaxed);
+}
+
+/* The trial of a server whose ejection has ended, with a place taken; NULL when none is due. */
+static struct server *pick_trial(const struct balance_tier *tier,
+                                 const struct balance_request *request, int64_t now_ms)
+{
+    for (unsigned i = 0; i < tier->count; i++) {
+        struct server *server = tier->servers[i];
+
+        if (health_of(server) != SERVER_EJECTED ||
+            now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
+            balance_has_tried(request, server) || !server_take_place(server))
+            continue;
+        if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
+            return server;
+        atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+    }
+    return NULL;
+}
+
+static struct server *pick_from_tier(struct pool *pool, struct balance_tier *tier,
+                                     struct balance_request *request, int64_t now_ms)
+{
+    if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
+        struct server *server = pick_trial(tier, request, now_ms);
+
+        if (server != NULL)
+            return server;
+    }
+    return balance_pick(pool->options.balance, tier, request);
+}
+
+/* The primaries first; the backups only when no primary is usable, not when all are full. */
+static struct server *pick_from_pool(struct pool *pool, struct balance_request *request,
+                                     int64_t now_ms)
+{
+    struct server *server = pick_from_tier(pool, &pool->primaries, request, now_ms);
+
+    if (server == NULL && !request->is_full_seen)
+        server = pick_from_tier(pool, &pool->backups, request, now_ms);
+    return server;
+}
+
+enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
+                           int64_t now_ms, uint64_t *seed, struct server **server)
+{
+    struct balance_request request = {.tried = tried, .tried_count = tried_count, .seed = seed};
+
+    *server = pick_from_pool(pool, &request, now_ms);
+    if (*server == NULL && !request.is_full_seen &&
+        atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
+        /* One server may have come back behind the look while another went out before it. */
+        pthread_mutex_lock(&pool->eject_mutex);
+        *server = pick_from_pool(pool, &request, now_ms);
+        pthread_mutex_unlock(&pool->eject_mutex);
+    }
+    if (*server != NULL)
+        return POOL_CHOSEN;
+    if (request.is_full_seen)
+        return POOL_ALL_FULL;
+    return pool->has_address ? POOL_NONE_USABLE : POOL_UNRESOLVED;
+}
+
+void pool_leave(struct pool *pool, struct server *server)
+{
+    (void)pool;
+    atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+}
+
+bool pool_connect_succeeded(struct pool *pool, struct server *server)
+{
+    bool was_out;
+
+    /* Mostly nothing has to be written: the line stays shared between the workers. */
+    if (atomic_load_explicit(&server->failures, memory_order_relaxed) != 0)
+        atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
+    if (health_of(server) == SERVER_UP)
+        return false;
+    pthread_mutex_lock(&pool->eject_mutex);
+    was_out = health_swap(server, SERVER_EJECTED, SERVER_UP) ||
+              health_swap(server, SERVER_TRIAL, SERVER_UP);
+    if (was_out) {
+        atomic_store_explicit(&server->ejections, 0, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&pool->out_count, 1, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&pool->eject_mutex);
+    return was_out;
+}
+
+/* Whether a server besides this one may be chosen. Under eject_mutex. */
+static bool is_other_usable(const struct pool *pool, const struct server *server)
+{
+    for (unsigned i = 0; i < pool->server_count; i++) {
+        const struct server *other = &pool->servers[i];
+
+        if (other != server && health_of(other) == SERVER_UP && server_has_address(other))
+            return true;
+    }
+    return false;
+}
+
+/* How long the next ejection lasts after so many in a row: each twice as long as the one before. */
+static int64_t ejection_ms(const struct pool *pool, int ejections)
+{
+    int64_t ms = pool->options.fail_timeout_ms;
+    int64_t longest = ms > EJECTION_MAX_MS ? ms : EJECTION_MAX_MS;
+
+    for (int i = 0; i < ejections && ms < longest; i++)
+        ms *= 2;
+    return ms < longest ? ms : longest;
+}
+
+/* Ejects the server if its health is still `from`. Under eject_mutex. */
+static bool eject(struct pool *pool, struct server *server, enum server_health from, int64_t now_ms)
+{
+    int ejections = atomic_load_explicit(&server->ejections, memory_order_relaxed);
+
+    if (health_of(server) != from)
+        return false;
+    atomic_store_explicit(&server->ejected_until_ms, now_ms + ejection_ms(pool, ejections),
+                          memory_order_relaxed);
+    if (!health_swap(server, from, SERVER_EJECTED))
+        return false;
+    if (ejections < EJECTIONS_COUNTED)
+        atomic_store_explicit(&server->ejections, ejections + 1, memory_order_relaxed);
+    atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
+    return true;
+}
+
+/*
+ * Counts a failure in the current window. When several threads open a window at once a failure
+ * may go uncounted: the next one is counted.
+ */
+static int count_failure(struct pool *pool, struct server *server, int64_t now_ms)
+{
+    int64_t end = atomic_load_explicit(&server->window_end_ms, memory_order_relaxed);
+
+    if (now_ms >= end && atomic_compare_exchange_strong_explicit(
+                             &server->window_end_ms, &end, now_ms + pool->options.fail_timeout_ms,
+                             memory_order_relaxed, memory_order_relaxed))
+        atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
+    return atomic_fetch_add_explicit(&server->failures, 1, memory_order_relaxed) + 1;
+}
+
+bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_ms)
+{
+    bool is_ejected = false;
+
+    if (pool->options.max_fails == 0)
+        return false;
+    switch (health_of(server)) {
+    case SERVER_UP:
+        if (count_failure(pool, server, now_ms) < pool->options.max_fails)
+            return false;
+        pthread_mutex_lock(&pool->eject_mutex);
+        if (is_other_usable(pool, server) && eject(pool, server, SERVER_UP, now_ms)) {
+            atomic_fetch_add_explicit(&pool->out_count, 1, memory_order_relaxed);
+            is_ejected = true;
+        }
+        pthread_mutex_unlock(&pool->eject_mutex);
+        return is_ejected;
+    case SERVER_TRIAL:
+        pthread_mutex_lock(&pool->eject_mutex);
+        is_ejected = eject(pool, server, SERVER_TRIAL, now_ms);
+        pthread_mutex_unlock(&pool->eject_mutex);
+        return is_ejected;
+    case SERVER_EJECTED: /* by another session, while this one was connecting */
+    case SERVER_DRAIN:
+    case SERVER_MAINT:
+        return false;
+    }
+    return false;
+}
+
+void pool_connect_abandoned(struct pool *pool, struct server *server)
+{
+    (void)pool;
+    health_swap(server, SERVER_TRIAL, SERVER_EJECTED);
+}
