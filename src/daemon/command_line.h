@@ -9,9 +9,9 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "config/config.h"
 #include "core/base.h"
 #include "core/error.h"
+#include "config/config.h"
 
 enum command {
     COMMAND_RUN,           /* relay until told to stop */
