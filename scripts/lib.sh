@@ -69,12 +69,13 @@ need_packages() {
     install_packages $missing >&2 || die "could not install: $missing"
 }
 
-# build FOLDER [MESON OPTION...]: configures once, then compiles what changed.
+# build FOLDER TARGET [MESON OPTION...]: configures once, then compiles what changed of the target.
 build() {
     folder=$1
-    shift
+    target=$2
+    shift 2
     if [ ! -f "$folder/build.ninja" ]; then
         meson setup "$folder" "$root" "$@" || return 1
     fi
-    ninja -C "$folder"
+    ninja -C "$folder" "$target"
 }

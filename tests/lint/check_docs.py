@@ -5,6 +5,7 @@
 - docs/reference/close-reasons.md has a heading for every word of src/relay/close_reason.def and
   for no other;
 - generated pages are what the program prints;
+- docs/reference/api.md has every path and every metric of the source, and no others;
 - every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`;
 - links between pages, their anchors included, lead somewhere.
 """
@@ -83,6 +84,23 @@ def check_generated(binary):
             yield f"{name} is not what the program says; culvert {' '.join(arguments)} >{name}"
 
 
+def check_api(_):
+    """The tables of paths and metrics in the source against those of the page."""
+    page = (ROOT / "docs/reference/api.md").read_text()
+    paths = re.findall(r'EVHTTP_REQ_\w+, MAY_\w+, (true|false), "([^"]+)"',
+                       (ROOT / "src/admin/http_api.c").read_text())
+    paths = {path + ("ID" if takes_name == "true" else "") for takes_name, path in paths}
+    documented = set(re.findall(r"^\| (?:GET|DELETE|POST) \| `([^`]+)`", page, re.M))
+    yield from (f"path {path} is only in one place" for path in sorted(paths ^ documented))
+    metrics = re.findall(r'METRIC_(\w+),\s*"(culvert_\w+)"',
+                         (ROOT / "src/admin/metrics.c").read_text())
+    metrics = {name + ("_total" if kind == "COUNTER" else "") for kind, name in metrics}
+    documented = set(re.findall(r"^\| `(culvert_\w+)`", page, re.M))
+    yield from (f"metric {name} is only in one place" for name in sorted(metrics ^ documented))
+    if not paths or not metrics:
+        yield "found no paths or no metrics in the source"
+
+
 def configuration_faults(binary, path):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith("CULVERT_")}
@@ -126,6 +144,7 @@ def check_links(_):
 CHECKS = {
     "every close reason is described": check_close_reasons,
     "generated pages are fresh": check_generated,
+    "paths and metrics are those of the source": check_api,
     "configurations in conf/ pass -t": check_configurations,
     "configurations in the pages pass -t": check_ini_blocks,
     "links lead somewhere": check_links,
