@@ -33,9 +33,6 @@ const char *phase_word(enum phase phase);
 /* Whose end or error came first. */
 enum first { FIRST_NOBODY, FIRST_CLIENT, FIRST_SERVER, FIRST_CULVERT };
 
-/* Which way the relayed bytes took. */
-enum path_word { PATH_NONE, PATH_COPY, PATH_SPLICE, PATH_MIXED };
-
 #define SESSION_NAME_BYTES 33 /* names of sections are at most 32 bytes */
 
 struct session_record {
@@ -57,8 +54,8 @@ struct session_record {
     uint64_t spliced_bytes;
     int64_t started_wall_us;
     int64_t queue_us;
-    int64_t connect_us;    /* -1: never connected */
-    int64_t first_byte_us; /* -1: none came */
+    int64_t connect_us;    /* negative: never connected; worded as -1 */
+    int64_t first_byte_us; /* negative: none came; worded as -1 */
     int64_t duration_us;
     uint32_t rtt_us; /* 0: not known */
     unsigned retries;
@@ -72,6 +69,7 @@ bool session_id_parse(const char *text, uint64_t *id);
 
 const char *first_word(enum first first);      /* "", "client", "server", "culvert" */
 const char *waited_for_word(enum first first); /* "", "client", "server", "both" */
+/* Which way the relayed bytes took: "copy", "splice", "mixed"; "" when none moved. */
 const char *path_text(const struct session_record *record);
 /* "ECONNRESET"; "" for 0; a number for what has no name (strerrorname_np(3)). */
 const char *errno_word(int error, char *buffer, size_t size);

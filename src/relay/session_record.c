@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session_record.c - wording a session's record: fixed keys in a fixed order.
+ */
+#include "relay/session_record.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+const char *phase_word(enum phase phase)
+{
+    switch (phase) {
+    case PHASE_PREREAD:
+        return "preread";
+    case PHASE_HANDSHAKE:
+        return "handshake";
+    case PHASE_QUEUE:
+        return "queue";
+    case PHASE_CONNECT:
+        return "connect";
+    case PHASE_RELAY:
+        return "relay";
+    case PHASE_HALF_CLOSED:
+        return "half_closed";
+    case PHASE_ABORTING:
+        return "aborting";
+    case PHASE_COUNT:
+        break;
+    }
+    return "";
+}
+
+const char *first_word(enum first first)
+{
+    switch (first) {
+    case FIRST_NOBODY:
+        return "";
+    case FIRST_CLIENT:
+        return "client";
+    case FIRST_SERVER:
+        return "server";
+    case FIRST_CULVERT:
+        return "culvert";
+    }
+    return "";
+}
+
+const char *waited_for_word(enum first first)
+{
+    return first == FIRST_CULVERT ? "both" : first_word(first);
+}
+
+const char *path_text(const struct session_record *record)
+{
+    uint64_t all_bytes = record->upload_bytes + record->download_bytes;
+
+    if (all_bytes == 0)
+        return "";
+    if (record->spliced_bytes == 0)
+        return "copy";
+    return record->spliced_bytes >= all_bytes ? "splice" : "mixed";
+}
+
+const char *errno_word(int error, char *buffer, size_t size)
+{
+    const char *name;
+
+    if (error == 0)
+        return "";
+    name = strerrorname_np(error);
+    if (name != NULL)
+        return name;
+    snprintf(buffer, size, "%d", error);
+    return buffer;
+}
+
+/* Identifiers: both halves of the number in base 36, the upper one with at least six digits. */
+
+#define ID_BASE 36
+#define ID_UPPER_DIGITS 6
+#define ID_DIGITS_MAX 7 /* of 32 bits */
+
+static char *format_half(char *out, uint32_t half, int digits)
+{
+    char reversed[ID_DIGITS_MAX];
+    int count = 0;
+
+    for (; half != 0 || count < digits; half /= ID_BASE)
+        reversed[count++] = "0123456789abcdefghijklmnopqrstuvwxyz"[half % ID_BASE];
+    while (count > 0)
+        *out++ = reversed[--count];
+    return out;
+}
+
+const char *session_id_text(uint64_t id, char *buffer)
+{
+    char *out = format_half(buffer, (uint32_t)(id >> 32), ID_UPPER_DIGITS);
+
+    *out++ = '-';
+    *format_half(out, (uint32_t)id, 1) = '\0';
+    return buffer;
+}
+
+static int digit_value(char character)
+{
+    if (character >= '0' && character <= '9')
+        return character - '0';
+    if (character >= 'a' && character <= 'z')
+        return character - 'a' + 10;
+    return -1;
+}
+
+/* Reads digits up to `end`; false when there are none, too many, or another character. */
+static bool parse_half(const char **text, char end, uint32_t *half)
+{
+    const char *start = *text;
+    uint64_t value = 0;
+    int digit;
+
+    for (; (digit = digit_value(**text)) != -1; (*text)++) {
+        if (*text - start == ID_DIGITS_MAX)
+            return false;
+        value = value * ID_BASE + (unsigned)digit;
+    }
+    if (*text == start || **text != end || value > UINT32_MAX)
+        return false;
+    *half = (uint32_t)value;
+    return true;
+}
+
+bool session_id_parse(const char *text, uint64_t *id)
+{
+    uint32_t upper;
+    uint32_t lower;
+
+    if (!parse_half(&text, '-', &upper))
+        return false;
+    text++;
+    if (!parse_half(&text, '\0', &lower))
+        return false;
+    *id = (uint64_t)upper << 32 | lower;
+    return true;
+}
+
+/* Lines */
+
+static void add_word(struct log_line *line, const char *key, const char *word)
+{
+    log_line_string(line, key, word, strlen(word));
+}
+
+static void add_name(struct log_line *line, const char *key, const char *name, size_t size)
+{
+    log_line_string(line, key, name, strnlen(name, size));
+}
+
+/* A time that was never taken is -1, of which nobody would think it was measured. */
+static void add_seconds(struct log_line *line, const char *key, int64_t us)
+{
+    log_line_seconds(line, key, us < 0 ? -1000000 : us);
+}
+
+static void add_identity(struct log_line *line, const struct session_record *record)
+{
+    char id[24];
+
+    add_word(line, "id", session_id_text(record->id, id));
+    add_name(line, "listener", record->listener, sizeof(record->listener));
+    add_name(line, "route", record->route, sizeof(record->route));
+    add_name(line, "pool", record->pool, sizeof(record->pool));
+    add_name(line, "server", record->server, sizeof(record->server));
+    add_name(line, "client", record->client, sizeof(record->client));
+    add_name(line, "server_addr", record->server_addr, sizeof(record->server_addr));
+    add_word(line, "sni", ""); /* known with TLS only */
+    add_word(line, "tls", "");
+}
+
+static void add_end(struct log_line *line, const struct session_record *record)
+{
+    char number[16];
+
+    add_word(line, "reason", close_reason_word(record->reason));
+    add_word(line, "phase", phase_word(record->phase));
+    add_word(line, "first", first_word(record->first));
+    add_word(line, "waited_for", waited_for_word(record->waited_for));
+    add_word(line, "errno", errno_word(record->error, number, sizeof(number)));
+    log_line_integer(line, "upload_bytes", (int64_t)record->upload_bytes);
+    log_line_integer(line, "download_bytes", (int64_t)record->download_bytes);
+    log_line_integer(line, "undelivered_bytes", (int64_t)record->undelivered_bytes);
+    log_line_integer(line, "spliced_bytes", (int64_t)record->spliced_bytes);
+    add_seconds(line, "queue_s", record->queue_us);
+    add_seconds(line, "connect_s", record->connect_us);
+    add_seconds(line, "first_byte_s", record->first_byte_us);
+    add_seconds(line, "duration_s", record->duration_us);
+    log_line_integer(line, "retries", record->retries);
+    add_word(line, "path", path_text(record));
+    add_seconds(line, "rtt_s", record->rtt_us);
+}
+
+static const struct session_record *record_from(const void *payload, size_t size)
+{
+    static_assert(sizeof(struct session_record) <= LOG_PAYLOAD_BYTES, "fits into a log record");
+    assert(size == sizeof(struct session_record));
+    return payload;
+}
+
+void session_record_expand_end(const void *payload, size_t size, struct log_line *line)
+{
+    const struct session_record *record = record_from(payload, size);
+
+    log_line_begin(line, "session_end");
+    add_identity(line, record);
+    add_end(line, record);
+    log_line_end(line);
+}
+
+void session_record_expand_start(const void *payload, size_t size, struct log_line *line)
+{
+    const struct session_record *record = record_from(payload, size);
+
+    log_line_begin(line, "session_start");
+    add_identity(line, record);
+    log_line_end(line);
+}
