@@ -26,6 +26,16 @@ static bool budget_take(struct buffer_budget *budget, size_t bytes)
     return true;
 }
 
+/*
+ * Whether the last eighth of the budget is touched: then no worker keeps idle buffers, which
+ * another one may be waiting for.
+ */
+static bool budget_is_scarce(const struct buffer_budget *budget)
+{
+    return atomic_load_explicit(&budget->used_bytes, memory_order_relaxed) >
+           budget->limit_bytes - budget->limit_bytes / 8;
+}
+
 static void buffer_free(struct buffer_cache *cache, struct buffer *buffer)
 {
     atomic_fetch_sub_explicit(&cache->budget->used_bytes, buffer_capacity(buffer),
@@ -99,7 +109,8 @@ void buffer_return(struct buffer_cache *cache, struct buffer *buffer)
     if (buffer == NULL)
         return;
     counter_subtract(&cache->lent_bytes, buffer_capacity(buffer));
-    if (cache->free_count[buffer->size_class] >= CACHED_PER_CLASS) {
+    if (cache->free_count[buffer->size_class] >= CACHED_PER_CLASS ||
+        budget_is_scarce(cache->budget)) {
         buffer_free(cache, buffer);
         return;
     }

@@ -10,11 +10,13 @@
 
 bool error_set(struct error *error, int exit_code, const char *format, ...)
 {
+    char text[sizeof(error->text)]; /* the arguments may point into the old text */
     va_list arguments;
 
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof(error->text), format, arguments);
+    vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
+    memcpy(error->text, text, sizeof(text));
     error->exit_code = exit_code;
     return false;
 }

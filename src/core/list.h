@@ -8,6 +8,7 @@
 #ifndef CULVERT_CORE_LIST_H
 #define CULVERT_CORE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -37,8 +38,10 @@ static inline bool list_contains_link(const struct list_link *link)
     return link->next != NULL;
 }
 
+/* The link must be in no list. */
 static inline void list_append(struct list *list, struct list_link *link)
 {
+    assert(link->next == NULL);
     link->previous = list->head.previous;
     link->next = &list->head;
     list->head.previous->next = link;
