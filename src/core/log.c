@@ -203,10 +203,10 @@ void log_post(enum log_level level, enum log_stream stream, log_expand expand, c
 
 /*
  * Events: the name with its NUL, then fields. A field is its kind, its key with the NUL, and
- * either eight bytes of an integer or two bytes of length and a string.
+ * either eight bytes of a number or two bytes of length and a string.
  */
 
-enum field_kind { FIELD_STRING = 's', FIELD_INTEGER = 'i' };
+enum field_kind { FIELD_STRING, FIELD_INTEGER, FIELD_SECONDS };
 
 static const char cut_mark[] = "...";
 
@@ -252,12 +252,23 @@ void log_event_string(struct log_event *event, const char *key, const char *valu
         memcpy(event->payload + event->size - strlen(cut_mark), cut_mark, strlen(cut_mark));
 }
 
-void log_event_integer(struct log_event *event, const char *key, int64_t value)
+static void event_add_number(struct log_event *event, enum field_kind kind, const char *key,
+                             int64_t value)
 {
-    if (!event_add_key(event, FIELD_INTEGER, key, sizeof(value)))
+    if (!event_add_key(event, kind, key, sizeof(value)))
         return;
     memcpy(event->payload + event->size, &value, sizeof(value));
     event->size += sizeof(value);
+}
+
+void log_event_integer(struct log_event *event, const char *key, int64_t value)
+{
+    event_add_number(event, FIELD_INTEGER, key, value);
+}
+
+void log_event_seconds(struct log_event *event, const char *key, int64_t value_us)
+{
+    event_add_number(event, FIELD_SECONDS, key, value_us);
 }
 
 /* Words what the functions above stored: a log_expand function. */
@@ -271,21 +282,25 @@ static void event_expand(const void *payload, size_t size, struct log_line *line
     while (next < end) {
         enum field_kind kind = (enum field_kind)(unsigned char)*next++;
         const char *key = next;
+        uint16_t length;
+        int64_t number;
 
         next += strlen(key) + 1;
-        if (kind == FIELD_INTEGER) {
-            int64_t value;
-
-            memcpy(&value, next, sizeof(value));
-            next += sizeof(value);
-            log_line_integer(line, key, value);
-        } else {
-            uint16_t length;
-
+        switch (kind) {
+        case FIELD_STRING:
             memcpy(&length, next, sizeof(length));
-            next += sizeof(length);
-            log_line_string(line, key, next, length);
-            next += length;
+            log_line_string(line, key, next + sizeof(length), length);
+            next += sizeof(length) + length;
+            break;
+        case FIELD_INTEGER:
+        case FIELD_SECONDS:
+            memcpy(&number, next, sizeof(number));
+            next += sizeof(number);
+            if (kind == FIELD_INTEGER)
+                log_line_integer(line, key, number);
+            else
+                log_line_seconds(line, key, number);
+            break;
         }
     }
     log_line_end(line);

@@ -96,6 +96,8 @@ struct log_event {
 void log_event_begin(struct log_event *event, enum log_level level, const char *name);
 void log_event_string(struct log_event *event, const char *key, const char *value);
 void log_event_integer(struct log_event *event, const char *key, int64_t value);
+/* A duration in microseconds, worded in seconds. */
+void log_event_seconds(struct log_event *event, const char *key, int64_t value_us);
 void log_event_post(const struct log_event *event);
 
 /* A process event with the one field `message`. */

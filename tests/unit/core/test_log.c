@@ -179,11 +179,13 @@ static void test_an_event_comes_out_as_it_went_in(void **state)
     log_event_string(&event, "pool", "pg");
     log_event_integer(&event, "count", -3);
     log_event_string(&event, "from", "");
+    log_event_seconds(&event, "for_s", 1500);
     log_event_post(&event);
     log_message(LOG_ERROR, "listen_failed", "%s is %d", "port", 80);
 
-    assert_string_equal(next_line(ring, LOG_JSON), "{\"level\":\"warn\",\"event\":\"server_state\","
-                                                   "\"pool\":\"pg\",\"count\":-3,\"from\":\"\"}");
+    assert_string_equal(next_line(ring, LOG_JSON),
+                        "{\"level\":\"warn\",\"event\":\"server_state\","
+                        "\"pool\":\"pg\",\"count\":-3,\"from\":\"\",\"for_s\":0.0015}");
     assert_string_equal(next_line(ring, LOG_LOGFMT),
                         "level=error event=listen_failed message=\"port is 80\"");
     assert_null(log_ring_peek(ring));
