@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -26,6 +27,11 @@
 #include "net/socket.h"
 
 #define DEADLINE_MS 5000
+#define NOBODY 65534
+#define FOREIGN_GROUP 54321
+#define LISTEN_ROUNDS 300
+#define RACE_ROUNDS 20
+#define RACERS 4
 
 static char folder[] = "/tmp/culvert-test-socket-XXXXXX";
 static char socket_path[64];
@@ -587,20 +593,209 @@ static void test_unix_listener_explains_a_missing_directory_and_a_long_path(void
     assert_false(socket_listen(&addr, &plain, fds, 1, &error));
 }
 
+/* Runs as an ordinary user for a while: as `nobody` when the test was started by root. */
+static void lower_privileges(mode_t folder_mode)
+{
+    assert_int_equal(chmod(folder, folder_mode), 0);
+    if (geteuid() == 0)
+        assert_int_equal(seteuid(NOBODY), 0);
+}
+
+static void restore_privileges(void)
+{
+    assert_int_equal(seteuid(getuid()), 0);
+    assert_int_equal(chmod(folder, 0700), 0);
+}
+
 static void test_unix_listener_removes_its_file_when_the_group_cannot_be_set(void **state)
 {
     struct addr addr = unix_addr(socket_path);
     struct listen_options options = plain;
     struct error error = {0};
+    bool is_open;
     int fds[1];
 
     (void)state;
-    if (geteuid() == 0)
-        skip(); /* root may give a file to any group */
-    options.socket_group = 0;
-    assert_false(socket_listen(&addr, &options, fds, 1, &error));
+    options.socket_group = FOREIGN_GROUP;
+    lower_privileges(0777);
+    is_open = socket_listen(&addr, &options, fds, 1, &error);
+    restore_privileges();
+    assert_false(is_open);
     assert_int_equal(error.exit_code, EX_NOPERM);
+    assert_contains(error.text, "group");
     assert_int_equal(access(socket_path, F_OK), -1);
+}
+
+static void test_unix_listener_explains_a_directory_it_may_not_write(void **state)
+{
+    struct addr addr = unix_addr(socket_path);
+    struct error error = {0};
+    bool is_open;
+    int fds[1];
+
+    (void)state;
+    lower_privileges(0555);
+    is_open = socket_listen(&addr, &plain, fds, 1, &error);
+    restore_privileges();
+    assert_false(is_open);
+    assert_int_equal(error.exit_code, EX_NOPERM);
+    assert_contains(error.text, "no permission");
+}
+
+static int unprivileged_port_start(void)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    int port = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fscanf(file, "%d", &port) != 1)
+        port = 0;
+    fclose(file);
+    return port;
+}
+
+static void test_listen_explains_a_low_port(void **state)
+{
+    struct addr addr = loopback(9);
+    struct error error = {0};
+    bool is_open;
+    int fds[2];
+
+    (void)state;
+    if (unprivileged_port_start() <= addr.port)
+        skip(); /* here every user may */
+    lower_privileges(0777);
+    is_open = socket_listen(&addr, &plain, fds, 2, &error);
+    restore_privileges();
+    assert_false(is_open);
+    assert_int_equal(error.exit_code, EX_NOPERM);
+    assert_contains(error.text, "CAP_NET_BIND_SERVICE");
+    assert_contains(error.text, "ip_unprivileged_port_start=9");
+}
+
+/* In a child: dials until `stop` is closed, and exits with 1 if it ever got through. */
+static void dial_as_nobody(int stop)
+{
+    struct addr addr = unix_addr(socket_path);
+    struct pollfd poll_fd = {.fd = stop, .events = POLLIN};
+    int status = 0;
+
+    if (setgid(NOBODY) == -1 || setuid(NOBODY) == -1)
+        _exit(2);
+    while (poll(&poll_fd, 1, 0) == 0) {
+        int fd = socket_open(&addr, &plain.socket);
+
+        if (fd != -1) {
+            if (socket_connect(fd, &addr) == 0)
+                status = 1;
+            close(fd);
+        }
+    }
+    _exit(status);
+}
+
+static void test_unix_listener_has_no_moment_in_which_others_may_connect(void **state)
+{
+    struct addr addr = unix_addr(socket_path);
+    struct error error = {0};
+    mode_t old;
+    pid_t child;
+    int stop[2];
+    int status;
+
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* needs a second user */
+    assert_int_equal(chmod(folder, 0777), 0);
+    assert_int_equal(pipe2(stop, O_CLOEXEC), 0);
+    child = fork();
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        close(stop[1]);
+        dial_as_nobody(stop[0]);
+    }
+    close(stop[0]);
+    old = umask(0);
+    for (int i = 0; i < LISTEN_ROUNDS; i++) {
+        int fds[1];
+
+        assert_true(socket_listen(&addr, &plain, fds, 1, &error));
+        close(fds[0]);
+        socket_unlink(&addr);
+    }
+    umask(old);
+    close(stop[1]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* In a child: waits for `go` to be closed, listens, reports, and holds on until `stop` is. */
+static void race_to_listen(int go, int report, int stop)
+{
+    struct addr addr = unix_addr(socket_path);
+    struct error error = {0};
+    char byte;
+    int fds[1];
+
+    (void)!read(go, &byte, 1);
+    byte = socket_listen(&addr, &plain, fds, 1, &error) ? 'w' : 'l';
+    (void)!write(report, &byte, 1);
+    (void)!read(stop, &byte, 1);
+    _exit(0);
+}
+
+static void test_one_of_many_replaces_a_stale_socket(void **state)
+{
+    struct addr addr = unix_addr(socket_path);
+
+    (void)state;
+    for (int round = 0; round < RACE_ROUNDS; round++) {
+        struct error error = {0};
+        pid_t children[RACERS];
+        int winners = 0;
+        int fds[1];
+        int go[2];
+        int report[2];
+        int stop[2];
+        int client;
+
+        assert_true(socket_listen(&addr, &plain, fds, 1, &error));
+        close(fds[0]); /* stale from here on */
+        assert_int_equal(pipe2(go, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(stop, O_CLOEXEC), 0);
+        for (int i = 0; i < RACERS; i++) {
+            children[i] = fork();
+            assert_int_not_equal(children[i], -1);
+            if (children[i] == 0) {
+                close(go[1]);
+                close(stop[1]);
+                race_to_listen(go[0], report[1], stop[0]);
+            }
+        }
+        close(go[1]);
+        for (int i = 0; i < RACERS; i++) {
+            char byte = 0;
+
+            assert_int_equal(read(report[0], &byte, 1), 1);
+            winners += byte == 'w';
+        }
+        /* The winner is the one behind the path. */
+        client = socket_open(&addr, &plain.socket);
+        assert_int_equal(socket_connect(client, &addr), 0);
+        close(client);
+        close(stop[1]);
+        for (int i = 0; i < RACERS; i++)
+            assert_int_equal(waitpid(children[i], NULL, 0), children[i]);
+        assert_int_equal(winners, 1);
+        close(go[0]);
+        close(report[0]);
+        close(report[1]);
+        close(stop[0]);
+        socket_unlink(&addr);
+    }
 }
 
 static void test_abstract_listener_needs_no_file(void **state)
@@ -648,6 +843,10 @@ int main(void)
         cmocka_unit_test(test_unix_listener_never_removes_another_kind_of_file),
         cmocka_unit_test(test_unix_listener_explains_a_missing_directory_and_a_long_path),
         cmocka_unit_test(test_unix_listener_removes_its_file_when_the_group_cannot_be_set),
+        cmocka_unit_test(test_unix_listener_explains_a_directory_it_may_not_write),
+        cmocka_unit_test(test_unix_listener_has_no_moment_in_which_others_may_connect),
+        cmocka_unit_test(test_one_of_many_replaces_a_stale_socket),
+        cmocka_unit_test(test_listen_explains_a_low_port),
         cmocka_unit_test(test_abstract_listener_needs_no_file),
     };
 
