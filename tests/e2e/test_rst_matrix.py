@@ -4,8 +4,8 @@ stays a reset, an end of stream an end of stream, and the bytes before it all ar
 import pytest
 
 from harness.culvert import relay_to
-from harness.peer import (FIN, RST, Listener, Pattern, exchange, pair, reading, start_splicing,
-                          stream, wait_acknowledged)
+from harness.peer import (FIN, RST, Background, Listener, Pattern, exchange, pair, reading,
+                          start_splicing, stream, wait_acknowledged)
 from harness.wait import wait_until
 
 
@@ -83,13 +83,11 @@ def urgent_byte(client, served, size):
 
 def end_behind_data_and_slow_client(client, served, size):
     data = Pattern(9).take(0, 3 * size)
-    seen = []
 
     def send():
         served.send(data, 30)
         served.fin()
 
-    from harness.peer import Background
     sending = Background(send)
     received = 0
     while received < len(data):

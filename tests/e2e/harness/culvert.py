@@ -19,7 +19,7 @@ import socket
 import subprocess
 import tempfile
 
-from .wait import SLOW, Deadline, wait_until
+from .wait import SLOW, wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.environ.get("CULVERT_BINARY") or os.path.join(ROOT, "build", "src", "culvert")
@@ -249,6 +249,11 @@ class Culvert:
         finally:
             self.send_signal(signal.SIGCONT)
 
+    def kill_hard(self):
+        """SIGKILL, as an operator or the kernel would; nothing more is demanded of this process."""
+        self.send_signal(signal.SIGKILL)
+        self.wait_exit()
+
     def kill(self):
         if self.process.poll() is None:
             if self.traced:
@@ -293,6 +298,16 @@ class Culvert:
                    lambda: f"the last session to end; left: {self.get_json('/api/v1/sessions')}")
         wait_until(self.fds_at_base, seconds,
                    lambda: f"descriptors back at {self.base}; now {self.ledger()}, {self.fd_names()}")
+
+    def wait_quiet(self, seconds=5):
+        """Until no control connection of ours is open any more: the descriptors stand still."""
+        counts = []
+
+        def still():
+            counts.append(self.ledger().fds)
+            return len(counts) >= 5 and len(set(counts[-5:])) == 1
+
+        wait_until(still, seconds, "the descriptors to stand still")
 
     def fds_at_base(self):
         now = self.ledger()

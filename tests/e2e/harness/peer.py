@@ -122,8 +122,9 @@ def sha(data):
 class Conn:
     """One end of a connection under a script."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, was_reset=False):
         self.sock = sock
+        self.was_reset = was_reset  # the reset came before connect() had returned
         sock.setblocking(False)
         self.opened = time.monotonic()
         self.name = ""
@@ -230,13 +231,24 @@ class Conn:
         assert got == data, difference(got, data)
 
     def read_end(self, seconds=5):
-        return read_end(self.sock, seconds)
+        """Read to the end: (bytes, FIN | RST | TIMEOUT)."""
+        return (b"", RST) if self.was_reset else read_end(self.sock, seconds)
 
     def expect_end(self, kind, data=b"", seconds=5):
         """Exactly `data`, then the end `kind`, within `seconds`."""
-        got, end = read_end(self.sock, seconds)
+        got, end = self.read_end(seconds)
         assert got == data, difference(got, data) + f", then {end}"
         assert end == kind, f"{end} after {len(got)} bytes, not {kind}"
+
+    def outcome(self, server, seconds=5):
+        """Whether this client is served: (what `server` accepted, None) or (None, how it ended)."""
+        deadline = Deadline(seconds)
+        while True:
+            if not server.nobody_came(0.002):
+                return server.accept(), None
+            if self.was_reset or poll(self.sock, select.POLLIN | select.POLLRDHUP, 0.002):
+                return None, self.read_end(1)[1]
+            assert not deadline.passed(), "neither served nor refused"
 
     def is_silent(self, seconds=0.05):
         """Nothing to read, neither bytes nor an end, for `seconds` (not scaled)."""
@@ -325,7 +337,10 @@ def connect(address, *, seconds=5, source=None, sndbuf=None, rcvbuf=None, maxseg
         sock.bind((source, 0))
     if wait:
         sock.settimeout(seconds * SLOW)
-        sock.connect(sockaddr)
+        try:
+            sock.connect(sockaddr)
+        except ConnectionResetError:
+            return Conn(sock, was_reset=True)
     else:
         sock.setblocking(False)
         sock.connect_ex(sockaddr)

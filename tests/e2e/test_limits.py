@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connection limits of the process and of a listener, and what happens beyond them: `pause` leaves
+clients in the kernel's queue, `reset` and `close` refuse them at once (FL1)."""
+import pytest
+
+from harness.culvert import relay_to
+from harness.peer import FIN, RST, Listener, connect, exchange, pair
+from harness.wait import Stopwatch, limit, wait_until
+
+
+@pytest.mark.parametrize("where", ["listener", "process"])
+@pytest.mark.parametrize("action,end", [("reset", RST), ("close", FIN)])
+def test_refused_beyond_the_limit(culvert, where, action, end):
+    server = Listener()
+    listen = {"max_connections": 3} if where == "listener" else {}
+    limits = {"on_limit": action, **({"max_connections": 3} if where == "process" else {})}
+    relay = culvert(relay_to(server, listen=listen), limits=limits, workers=2)
+    live = [pair(relay, server) for _ in range(3)]
+    for _ in range(20):
+        watch = Stopwatch()
+        client = connect(relay.address())
+        client.expect_end(end)
+        assert watch.seconds() < limit(0.2)
+        client.close()
+    for client, served in live:
+        exchange(client, served)
+    metrics = relay.metrics()
+    assert metrics.value("culvert_connections_rejected_total", reason="limit") == 20
+    assert relay.sessions_total() == 3
+    client, served = live.pop()
+    client.fin()
+    served.expect_end(FIN)
+    served.close()
+    client.expect_end(FIN)
+    wait_until(lambda: relay.sessions_total() == 2, 2, "a place to be free")
+    client, served = pair(relay, server)
+    exchange(client, served)
+
+
+@pytest.mark.parametrize("where", ["listener", "process"])
+def test_pause_at_the_limit(culvert, where):
+    server = Listener()
+    listen = {"max_connections": 2} if where == "listener" else {}
+    limits = {"on_limit": "pause", **({"max_connections": 2} if where == "process" else {})}
+    relay = culvert(relay_to(server, listen=listen), limits=limits, workers=2)
+    live = [pair(relay, server) for _ in range(2)]
+    waiting = [connect(relay.address()) for _ in range(5)]
+    for number, client in enumerate(waiting):
+        client.send(b"%d" % number)
+    before = relay.cpu_s()
+    assert server.nobody_came(0.4)
+    assert relay.cpu_s() - before < 0.05, "waiting at the limit spins"
+    assert relay.sessions_total() == 2
+    assert relay.metric("culvert_connections_rejected_total") == 0
+    seen = set()
+    for _ in range(5):
+        client, served = live.pop(0)
+        client.rst()
+        served.wait_reset()
+        watch = Stopwatch()
+        served = server.accept()
+        assert watch.seconds() < limit(0.5)
+        number = int(served.read(1))
+        seen.add(number)
+        live.append((waiting[number], served))
+    assert seen == set(range(5))
+
+
+def test_two_listeners_have_limits_of_their_own(culvert):
+    server = Listener()
+    relay = culvert({
+        "limits": {"on_limit": "reset"},
+        "listen one": {"bind": "127.0.0.1:0", "server": server.address, "max_connections": 1},
+        "listen two": {"bind": "127.0.0.1:0", "server": server.address, "max_connections": 1}})
+    for name in ("one", "two"):
+        client, served = pair(relay, server, name)
+        exchange(client, served)
+        connect(relay.address(name)).expect_end(RST)
+    metrics = relay.metrics()
+    assert metrics.value("culvert_connections_rejected_total", listener="one", reason="limit") == 1
+    assert metrics.value("culvert_connections_rejected_total", listener="two", reason="limit") == 1
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_flood_beyond_the_limit(culvert, workers):
+    """4,000 connects from many addresses, at most 200 sessions: never more, the rest is refused
+    fast, and the counters agree."""
+    server = Listener()
+    relay = culvert(relay_to(server), workers=workers,
+                    limits={"max_connections": 200, "on_limit": "reset"})
+    address = relay.address()
+    most = 0
+    clients = []
+    for number in range(4000):
+        source = f"127.{1 + number % 200}.{number % 250}.1"
+        clients.append(connect(address, source=source))
+        if number % 100 == 0:
+            most = max(most, relay.sessions_total())
+        if len(clients) >= 2000:
+            for client in clients[:1000]:
+                client.rst()
+            del clients[:1000]
+    assert most <= 200
+
+    def balanced():
+        metrics = relay.metrics()
+        accepted = metrics.value("culvert_connections_accepted_total")
+        rejected = metrics.value("culvert_connections_rejected_total")
+        return rejected > 1000 and accepted + rejected >= 4000 or accepted >= 4000
+
+    wait_until(balanced, 5, lambda: f"counters: {relay.metrics().text}")
+    for client in clients:
+        client.discard()
+    relay.wait_idle()
+    client = connect(relay.address())
+    client.send(b"?")
+    while server.accept().read_end(0.05)[0] != b"?":
+        pass  # one the flood left in the server's queue
