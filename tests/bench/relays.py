@@ -55,7 +55,7 @@ class Relay:
                 except OSError as error:
                     if self.process.poll() is not None or time.monotonic() > deadline:
                         children.end(self.process)
-                        raise RuntimeError(f"{self.name} does not start ({error}): "
+                        raise RuntimeError(f"it does not start ({error}): "
                                            f"{self.last_words()}") from error
                     time.sleep(0.02)
 

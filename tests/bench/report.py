@@ -97,7 +97,7 @@ def _goal_rows(results, subject):
     for work in results.timed:
         goals = [(goal, "cpu", "") for goal in work.goals]
         if work.key in ("latency", "rt64x64"):
-            goals.append((works.LATENCY_GOAL, "p99", ", p99"))
+            goals.append((works.LATENCY_GOAL, "p99", ", p99 latency"))
         for goal, figure, suffix in goals:
             ratios = results.ratios(work, subject, goal.peer, figure)
             reach = _verdict(statistics.median(ratios), goal.reach) if ratios else str(goal.reach)
@@ -115,6 +115,11 @@ def _goal_rows(results, subject):
             rows.append([f"system calls per one-way message, {sessions} "
                          f"session{'s' * (sessions > 1)}", "absolute", _ratio(total),
                          f"≤ {_verdict(round(total, 2), reach)}", "–"])
+    idle = results.idle_calls.get(subject)
+    if idle is not None:
+        each = idle / works.IDLE_CALLS_SESSIONS
+        rows.append(["system calls per idle session per second", "absolute", f"{each:.3f}",
+                     f"≤ {_verdict(round(each, 2), 0)}", "0"])
     return rows
 
 
@@ -144,7 +149,7 @@ def _calls_table(results, columns):
         rows.append(row)
     heads = [f"per one-way message, {sessions} session{'s' * (sessions > 1)}"
              for sessions in works.SYSTEM_CALL_GOALS]
-    return _table(["relay", *heads, "per second, 1000 idle sessions"], rows)
+    return _table(["relay", *heads, f"per second, {works.IDLE_CALLS_SESSIONS} idle sessions"], rows)
 
 
 def _cpu_model():
@@ -203,7 +208,8 @@ def page(results, conditions):
     parts += ["## Conditions\n", _conditions(results, conditions)]
     for subject in subjects:
         parts += [f"## What {subject.name} is to reach\n",
-                  f"CPU time of {subject.name}, of all its threads, as a ratio to the peer's.\n",
+                  f"CPU time of {subject.name} with all its threads, or its latency, as a ratio "
+                  "to the peer's; and what no peer is needed for.\n",
                   _table(["work", "against", "measured", "to reach", "hoped for"],
                          _goal_rows(results, subject.name))]
     if results.timed:

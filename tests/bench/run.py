@@ -22,7 +22,7 @@ import report
 import works
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-READY_SECONDS = 60
+CONNECT_TIMERS_SECONDS = 6
 
 
 class Bench:
@@ -106,6 +106,11 @@ class Bench:
                 "load_share": spent["load"] / result["seconds"],
                 "relay_share": spent["cpu"] / result["seconds"], **result["latency_us"]}
 
+    def note_failure(self, relay, error):
+        text = f"{relay.name}: {error}"
+        if text not in self.failures:
+            self.failures.append(text)
+
     def start_relays(self, candidates):
         """Those that started; the others are noted as failures."""
         started = []
@@ -114,7 +119,7 @@ class Bench:
                 relay.start(self.children, self.folder, self.relay_cpu)
                 started.append(relay)
             except (RuntimeError, OSError) as error:
-                self.failures.append(str(error))
+                self.note_failure(relay, error)
         return started
 
     def measure_work(self, work, candidates, rounds):
@@ -130,7 +135,7 @@ class Bench:
                     try:
                         figures = self.one_round(work, relay)
                     except RuntimeError as error:
-                        self.failures.append(f"{work.title}, {relay.name}: {error}")
+                        self.note_failure(relay, f"{work.title}: {error}")
                     if number > 0:  # the first one warms caches and slabs
                         counted[relay.name].append(figures)
         finally:
@@ -146,7 +151,7 @@ class Bench:
             relay.start(self.children, self.folder, self.relay_cpu)
             return action(relay)
         except (RuntimeError, OSError) as error:
-            self.failures.append(f"{relay.name}: {error}")
+            self.note_failure(relay, error)
             return None
         finally:
             relay.stop(self.children)
@@ -184,7 +189,8 @@ class Bench:
                                         os.path.join(relay.folder, "strace"))
 
             def watch(_count):
-                settled_memory(relay)
+                # Timers that were armed for the connect, 5 s here, may fire once more each.
+                time.sleep(CONNECT_TIMERS_SECONDS)
                 with trace:
                     time.sleep(seconds)  # nothing is to happen meanwhile; that is the point
 
@@ -296,7 +302,8 @@ def measure_all(bench, arguments, effort, candidates):
             for sessions in works.SYSTEM_CALL_GOALS:
                 results.calls[relay.name, sessions] = bench.message_system_calls(
                     relay, sessions, effort.traced_messages)
-            results.idle_calls[relay.name] = bench.idle_system_calls(relay, 1000, 3)
+            results.idle_calls[relay.name] = bench.idle_system_calls(
+                relay, works.IDLE_CALLS_SESSIONS, 3)
     return results
 
 

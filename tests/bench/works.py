@@ -81,3 +81,4 @@ def timed_works(effort):
 LATENCY_GOAL = Goal("HAProxy", 1.0, 0.8)  # of p99 at a fixed rate
 IDLE_MEMORY_GOAL = (0.9, 0.5)  # KiB of user memory per idle session
 SYSTEM_CALL_GOALS = {1: 3.0, 64: 2.2}  # per one-way message, by sessions
+IDLE_CALLS_SESSIONS = 1000  # with how many idle sessions the calls per second are counted
