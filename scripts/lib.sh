@@ -71,11 +71,11 @@ need_packages() {
 
 # build FOLDER TARGET [MESON OPTION...]: configures once, then compiles what changed of the target.
 build() {
-    folder=$1
-    target=$2
+    build_folder=$1
+    build_target=$2
     shift 2
-    if [ ! -f "$folder/build.ninja" ]; then
-        meson setup "$folder" "$root" "$@" || return 1
+    if [ ! -f "$build_folder/build.ninja" ]; then
+        meson setup "$build_folder" "$root" "$@" || return 1
     fi
-    ninja -C "$folder" "$target"
+    ninja -C "$build_folder" "$build_target"
 }
