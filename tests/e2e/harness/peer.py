@@ -230,6 +230,16 @@ class Conn:
         got = self.read(len(data), seconds)
         assert got == data, difference(got, data)
 
+    def read_available(self):
+        """What has arrived so far, without waiting."""
+        got = b""
+        try:
+            while piece := self.sock.recv(1 << 20):
+                got += piece
+        except OSError:
+            pass
+        return got
+
     def read_end(self, seconds=5):
         """Read to the end: (bytes, FIN | RST | TIMEOUT)."""
         return (b"", RST) if self.was_reset else read_end(self.sock, seconds)

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One session for each close reason: the record and the counter say the same word. The list of
+reasons is the relay's own (every series exists from the start), so a new one needs a test."""
+import signal
+import subprocess
+
+from harness.culvert import relay_to
+from harness.netns import in_network_namespace
+from harness.peer import (FIN, RST, Blackhole, Listener, connect, exchange, pair, refused_address)
+from harness.strace import inject, needs_strace
+from harness.wait import wait_until
+
+# Without the write side of the control socket, and without rules that deny, nobody can cause these.
+NOT_REACHABLE = {"internal", "killed", "denied"}
+TESTED = set()
+
+
+def reason(word):
+    """Marks the test that shows `word`."""
+    TESTED.add(word)
+    return lambda test: test
+
+
+def check(relay, client, word, phase=None):
+    record = relay.record_of(client)
+    assert record["reason"] == word, record
+    if phase:
+        assert record["phase"] == phase, record
+    wait_until(lambda: relay.metric("culvert_sessions_closed_total", reason=word) == 1, 2,
+               f"culvert_sessions_closed_total{{reason={word}}}")
+    assert relay.metric("culvert_sessions_closed_total") == 1
+    return record
+
+
+def start(culvert, **options):
+    server = Listener()
+    relay = culvert(relay_to(server, **options))
+    client, served = pair(relay, server)
+    exchange(client, served)
+    return relay, client, served
+
+
+@reason("done")
+def test_done(culvert):
+    relay, client, served = start(culvert)
+    client.fin()
+    served.close()
+    client.expect_end(FIN)
+    record = check(relay, client, "done", "relay")
+    assert (record["errno"], record["first"], record["waited_for"]) == ("", "client", "")
+
+
+@reason("client_left")
+def test_client_left(culvert):
+    relay = culvert(relay_to(Blackhole(), defaults={"connect_timeout": "1m"}))
+    client = connect(relay.address())
+    wait_until(lambda: relay.sessions(), 3, "the session")
+    client.rst()
+    check(relay, client, "client_left", "connect")
+
+
+@reason("client_reset")
+def test_client_reset(culvert):
+    relay, client, served = start(culvert)
+    client.rst()
+    served.expect_end(RST)
+    record = check(relay, client, "client_reset", "relay")
+    assert (record["errno"], record["first"]) == ("ECONNRESET", "client")
+
+
+@reason("server_reset")
+def test_server_reset(culvert):
+    relay, client, served = start(culvert)
+    served.rst()
+    client.expect_end(RST)
+    record = check(relay, client, "server_reset", "relay")
+    assert (record["errno"], record["first"]) == ("ECONNRESET", "server")
+
+
+DEAD = {"keepalive": "1s", "keepalive_interval": "1s", "keepalive_probes": 1, "user_timeout": "1s",
+        "stall_timeout": "30s"}
+
+
+def vanish(address):
+    """From now on no packet reaches `address`, and none comes back."""
+    subprocess.run(["ip", "addr", "del", f"{address}/32", "dev", "lo"], check=True)
+    subprocess.run(["ip", "route", "add", "blackhole", f"{address}/32"], check=True)
+
+
+@reason("client_dead")
+@in_network_namespace()
+def test_client_dead(culvert):
+    subprocess.run(["ip", "addr", "add", "10.9.9.1/32", "dev", "lo"], check=True)
+    server = Listener()
+    relay = culvert(relay_to(server, defaults=DEAD))
+    client = connect(relay.address(), source="10.9.9.1")
+    served = server.accept()
+    exchange(client, served)
+    vanish("10.9.9.1")
+    served.send(b"anybody there?")
+    served.expect_end(RST, seconds=15)
+    record = check(relay, client, "client_dead", "relay")
+    assert record["errno"] in ("ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH")
+
+
+@reason("server_dead")
+@in_network_namespace()
+def test_server_dead(culvert):
+    subprocess.run(["ip", "addr", "add", "10.9.9.2/32", "dev", "lo"], check=True)
+    server = Listener(host="10.9.9.2")
+    relay = culvert(relay_to(server, defaults=DEAD))
+    client, served = pair(relay, server)
+    exchange(client, served)
+    vanish("10.9.9.2")
+    client.expect_end(RST, seconds=15)  # keepalive alone finds out
+    record = check(relay, client, "server_dead", "relay")
+    assert record["errno"] in ("ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH")
+
+
+@reason("idle_timeout")
+def test_idle_timeout(culvert):
+    relay, client, served = start(culvert, defaults={"idle_timeout": "100ms"})
+    client.expect_end(RST)
+    assert check(relay, client, "idle_timeout", "relay")["waited_for"] == "both"
+
+
+@reason("half_close_timeout")
+def test_half_close_timeout(culvert):
+    relay, client, served = start(culvert, defaults={"half_close_timeout": "100ms"})
+    client.fin()
+    served.read_end()
+    assert check(relay, client, "half_close_timeout", "relay")["waited_for"] == "server"
+
+
+@reason("stall_timeout")
+def test_stall_timeout(culvert):
+    relay, client, served = start(culvert, defaults={"stall_timeout": "200ms"})
+    served.fill(quiet=0.1)
+    assert check(relay, client, "stall_timeout", "relay")["waited_for"] == "client"
+
+
+@reason("max_lifetime")
+def test_max_lifetime(culvert):
+    relay, client, served = start(culvert, defaults={"max_lifetime": "100ms"})
+    client.expect_end(RST)
+    check(relay, client, "max_lifetime", "relay")
+
+
+@reason("no_server")
+def test_no_server(culvert):
+    relay = culvert(relay_to([f"off {Listener().address} disabled"]))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "no_server")
+
+
+@reason("connect_refused")
+def test_connect_refused(culvert):
+    relay = culvert(relay_to(refused_address()))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "connect_refused", "connect")["errno"] == "ECONNREFUSED"
+
+
+@reason("connect_timeout")
+def test_connect_timeout(culvert):
+    relay = culvert(relay_to(Blackhole(), defaults={"connect_timeout": "100ms"}))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "connect_timeout", "connect")
+
+
+@reason("connect_failed")
+@in_network_namespace()
+def test_connect_failed(culvert):
+    subprocess.run(["ip", "route", "add", "unreachable", "10.9.9.3/32"], check=True)
+    relay = culvert(relay_to("10.9.9.3:80"))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    record = check(relay, client, "connect_failed", "connect")
+    assert record["errno"] in ("EHOSTUNREACH", "ENETUNREACH")
+    assert relay.metric("culvert_connects_total", result="unreachable") == 1
+
+
+@reason("ports_exhausted")
+@needs_strace
+def test_ports_exhausted(culvert):
+    relay = culvert(relay_to(Listener()), wrapper=inject("connect:error=EADDRNOTAVAIL"))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "ports_exhausted", "connect")["errno"] == "EADDRNOTAVAIL"
+
+
+@reason("dns_failed")
+@in_network_namespace()
+def test_dns_failed(culvert):
+    relay = culvert(relay_to("no-such-host.invalid:80"),
+                    env={"RES_OPTIONS": "timeout:1 attempts:1"})
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "dns_failed")
+    assert any("no-such-host.invalid" in str(one) for one in relay.records())
+
+
+@reason("no_resources")
+@needs_strace
+def test_no_resources(culvert):
+    relay = culvert(relay_to(Listener()), wrapper=inject("connect:error=ENOMEM"))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "no_resources", "connect")["errno"] == "ENOMEM"
+
+
+@reason("limit")
+def test_limit(culvert):
+    server = Listener()
+    relay = culvert(relay_to(f"one {server.address} max_connections=1"))
+    first, served = pair(relay, server)
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "limit")
+
+
+@reason("no_route")
+def test_no_route(culvert):
+    server = Listener()
+    relay = culvert({"listen main": {"bind": "127.0.0.1:0"},
+                     "pool some": {"server": server.address},
+                     "route some": {"listen": "main", "source": "10.0.0.0/8", "pool": "some"}})
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "no_route")
+
+
+@reason("drained")
+def test_drained(culvert):
+    relay, client, served = start(culvert, culvert={"drain_timeout": "100ms"})
+    relay.send_signal(signal.SIGTERM)
+    client.expect_end(RST)
+    assert relay.wait_exit() == 75
+    assert relay.record_of(client)["reason"] == "drained"
+
+
+def test_every_reason_is_tested(culvert):
+    relay = culvert(relay_to(Listener()))
+    words = {labels["reason"] for name, labels, _ in relay.metrics().series
+             if name == "culvert_sessions_closed_total"}
+    assert words, "the series must exist from the start"
+    assert words - NOT_REACHABLE == TESTED

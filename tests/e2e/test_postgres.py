@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""psql and PostgreSQL through the relay: queries, COPY in and out in bulk, an idle transaction, a
+query cancelled through a connection of its own."""
+import os
+import subprocess
+import tempfile
+
+import pytest
+
+from harness import programs
+from harness.culvert import relay_to
+from harness.peer import parse_address
+from harness.wait import Stopwatch, limit, wait_until
+
+pytestmark = [pytest.mark.programs, pytest.mark.deadline(90),
+              programs.needs("psql", "initdb", "postgres"),
+              pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become postgres")]
+
+
+@pytest.fixture
+def postgres():
+    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    with tempfile.TemporaryDirectory(prefix="culvert-pg-") as folder:
+        subprocess.run(["chown", "postgres:postgres", folder], check=True)
+        os.chmod(folder, 0o755)
+        data = f"{folder}/data"
+        subprocess.run([*as_postgres, programs.find("initdb"), "-A", "trust", "-N", "-U", "postgres",
+                        "-D", data], check=True, capture_output=True, cwd=folder)
+        path = f"{folder}/.s.PGSQL.5432"
+        with programs.running(
+                [*as_postgres, programs.find("postgres"), "-D", data, "-k", folder, "-h", "", "-F",
+                 "-c", "shared_buffers=16MB", "-c", "unix_socket_permissions=0777"],
+                path, f"{folder}/log"):
+            yield f"unix:{path}"
+
+
+def test_postgres(culvert, postgres):
+    relay = culvert(relay_to(postgres), workers=2)
+    port = str(parse_address(relay.address())[1][1])
+    options = ["-h", "127.0.0.1", "-p", port, "-U", "postgres", "-X", "-q", "-A", "-t", "-v",
+               "ON_ERROR_STOP=1"]
+
+    def psql(*words, **more):
+        return programs.run("psql", *options, *words, **more)
+
+    assert psql("-c", "select 6 * 7") == "42\n"
+    psql("-c", "create table t (i int, s text)")
+    rows = "".join(f"{number}\t{'x' * 50}{number}\n" for number in range(100_000))
+    psql("-c", "copy t from stdin", input=rows)
+    assert psql("-c", "select count(*), sum(i) from t") == "100000|4999950000\n"
+    assert psql("-c", "copy (select * from t order by i) to stdout") == rows
+    # The cancel request comes through a second connection and must reach the server.
+    process = subprocess.Popen([programs.find("psql"), *options, "-c", "select pg_sleep(60)"],
+                               stderr=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: "1" in psql("-c", "select count(*) from pg_stat_activity where query like "
+                                             "'select pg_sleep%' and state = 'active'"), 10,
+                   "the query to run")
+        watch = Stopwatch()
+        process.send_signal(2)
+        _, errors = process.communicate(timeout=30)
+        assert "canceling statement" in errors
+        assert watch.seconds() < limit(5)
+    finally:
+        process.kill()
+        process.wait()
+    records = relay.session_records()
+    assert {one["reason"] for one in records} <= {"done", "client_reset"}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A server that cannot be reached says why, fast: routes that refuse, unix sockets that are missing,
+not sockets, or closed to us; a name that is too long is an error of the configuration (CN3, CN7)."""
+import os
+import subprocess
+
+import pytest
+
+from harness.culvert import relay_to, render, run_culvert
+from harness.netns import in_network_namespace
+from harness.peer import RST, Listener, connect, unix_path
+from harness.wait import Stopwatch, limit
+
+
+def refused_with(relay, reason, errno):
+    watch = Stopwatch()
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert watch.seconds() < limit(0.1)
+    record = relay.record_of(client)
+    assert (record["reason"], record["errno"]) == (reason, errno)
+
+
+@in_network_namespace()
+def test_routes_that_refuse(culvert):
+    for kind, errno in (("unreachable", "EHOSTUNREACH"), ("prohibit", "EACCES")):
+        address = f"10.9.9.{len(kind)}"
+        subprocess.run(["ip", "route", "add", kind, f"{address}/32"], check=True)
+        refused_with(culvert(relay_to(f"{address}:80")), "connect_failed", errno)
+    refused_with(culvert(relay_to("10.77.77.77:80")), "connect_failed", "ENETUNREACH")
+
+
+def test_unix_socket_missing(culvert):
+    refused_with(culvert(relay_to(f"unix:{unix_path()}")), "connect_failed", "ENOENT")
+
+
+def test_unix_path_is_a_file(culvert):
+    path = unix_path()
+    with open(path, "w", encoding="ascii"):
+        pass
+    refused_with(culvert(relay_to(f"unix:{path}")), "connect_refused", "ECONNREFUSED")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_unix_socket_closed_to_us(culvert):
+    server = Listener("unix")
+    os.chmod(server.address[5:], 0o600)
+    refused_with(culvert(relay_to(server), user=60999), "connect_failed", "EACCES")
+
+
+def test_full_queue_of_a_unix_server_is_refused(culvert):
+    """AF_UNIX answers EAGAIN when the accept queue is full: the next server is tried."""
+    full = Listener("unix", backlog=0)
+    fillers = []
+    for _ in range(4):
+        try:
+            fillers.append(connect(full.address, wait=False))
+        except BlockingIOError:
+            break
+    spare = Listener()
+    relay = culvert(relay_to([full.address, spare.address], pool={"balance": "first"}))
+    client = connect(relay.address())
+    served = spare.accept()
+    served.send(b"here")
+    client.expect(b"here")
+
+
+def test_unix_path_too_long(tmp_path):
+    file = tmp_path / "culvert.ini"
+    file.write_text(render({"listen main": {"bind": "127.0.0.1:0", "server": "unix:/" + "x" * 108}}))
+    done = run_culvert("-c", str(file))
+    assert done.returncode == 78
+    assert "culvert.ini:3" in done.stderr
