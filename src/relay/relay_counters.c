@@ -93,6 +93,29 @@ bool relay_counters_init(struct relay_counters *counters, const struct snapshot 
     return true;
 }
 
+/* The shards' structs consist of counters alone, so they add up without a list of their fields. */
+static void add_all(void *sum, const void *shard, size_t bytes)
+{
+    struct counter *sums = sum;
+    const struct counter *counters = shard;
+
+    for (size_t i = 0; i < bytes / sizeof(struct counter); i++)
+        counter_add(&sums[i], counter_get(&counters[i]));
+}
+
+void relay_counters_add(struct relay_counters *sum, const struct relay_counters *shard,
+                        const struct snapshot *snapshot)
+{
+    add_all(sum->listeners, shard->listeners, snapshot->listener_count * sizeof(*sum->listeners));
+    add_all(sum->pools, shard->pools, snapshot->pool_count * sizeof(*sum->pools));
+    add_all(sum->servers, shard->servers, snapshot->server_count * sizeof(*sum->servers));
+    add_all(sum->tallies, shard->tallies, snapshot->tally_count * sizeof(*sum->tallies));
+    counter_add(&sum->copied_bytes, counter_get(&shard->copied_bytes));
+    counter_add(&sum->spliced_bytes, counter_get(&shard->spliced_bytes));
+    counter_add(&sum->wakeups, counter_get(&shard->wakeups));
+    counter_add(&sum->flows_waiting_for_buffer, counter_get(&shard->flows_waiting_for_buffer));
+}
+
 void relay_counters_release(struct relay_counters *counters)
 {
     free(counters->listeners);

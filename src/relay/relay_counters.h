@@ -85,6 +85,11 @@ struct relay_counters {
 /* Zeroed shards in the sizes of the snapshot. False without memory. */
 bool relay_counters_init(struct relay_counters *counters,
                          const struct snapshot *snapshot) CULVERT_MUST_CHECK;
+
+/* Adds a worker's shard to a sum of the same snapshot; only the sum's owner may call this. */
+void relay_counters_add(struct relay_counters *sum, const struct relay_counters *shard,
+                        const struct snapshot *snapshot);
+
 void relay_counters_release(struct relay_counters *counters);
 
 #endif

@@ -96,11 +96,48 @@ static void test_connect_results_have_the_words_of_the_metric(void **state)
     assert_string_equal(connect_result_word(CONNECT_PORTS_EXHAUSTED), "ports_exhausted");
 }
 
+static void test_shards_add_up_field_by_field(void **state)
+{
+    struct snapshot snapshot = {
+        .listener_count = 2, .pool_count = 1, .server_count = 2, .tally_count = 2};
+    struct relay_counters sum, shards[2];
+
+    assert_true(relay_counters_init(&sum, &snapshot));
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(relay_counters_init(&shards[i], &snapshot));
+        counter_add(&shards[i].listeners[1].accepted, 3);
+        duration_observe(&shards[i].listeners[1].duration, 1);
+        counter_add(&shards[i].pools[0].retries, 4);
+        counter_add(&shards[i].servers[1].connects[CONNECT_PORTS_EXHAUSTED], 5);
+        counter_add(&shards[i].tallies[1].download_bytes, 6);
+        counter_add(&shards[i].copied_bytes, 7);
+        counter_add(&shards[i].spliced_bytes, 8);
+        counter_add(&shards[i].wakeups, 9);
+        counter_add(&shards[i].flows_waiting_for_buffer, 10);
+        relay_counters_add(&sum, &shards[i], &snapshot);
+    }
+    assert_int_equal(counter_get(&sum.listeners[0].accepted), 0);
+    assert_int_equal(counter_get(&sum.listeners[1].accepted), 6);
+    assert_int_equal(counter_get(&sum.listeners[1].duration.bucket[0]), 2);
+    assert_int_equal(counter_get(&sum.listeners[1].duration.sum_us), 2);
+    assert_int_equal(counter_get(&sum.pools[0].retries), 8);
+    assert_int_equal(counter_get(&sum.servers[1].connects[CONNECT_PORTS_EXHAUSTED]), 10);
+    assert_int_equal(counter_get(&sum.tallies[1].download_bytes), 12);
+    assert_int_equal(counter_get(&sum.copied_bytes), 14);
+    assert_int_equal(counter_get(&sum.spliced_bytes), 16);
+    assert_int_equal(counter_get(&sum.wakeups), 18);
+    assert_int_equal(counter_get(&sum.flows_waiting_for_buffer), 20);
+    relay_counters_release(&sum);
+    relay_counters_release(&shards[0]);
+    relay_counters_release(&shards[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_relay_counters_are_zero_and_as_many_as_the_snapshot_has),
         cmocka_unit_test(test_relay_counters_start_on_a_cache_line),
+        cmocka_unit_test(test_shards_add_up_field_by_field),
         cmocka_unit_test(test_latency_bucket_bounds_are_inclusive_and_rise),
         cmocka_unit_test(test_duration_bucket_bounds_are_inclusive_and_rise),
         cmocka_unit_test(test_negative_times_count_as_zero),
