@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ctl.c - commands, the questions they ask, and how their answers are shown.
+ */
+#include "admin/ctl.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/error.h"
+#include "core/text.h"
+#include "net/addr.h"
+#include "admin/exchange.h"
+#include "admin/http_client.h"
+#include "admin/table.h"
+
+#define DEFAULT_SOCKET_PATH "/run/culvert/culvert.sock"
+#define DEFAULT_ADDRESS "127.0.0.1:9797"
+
+/* The answer is no: not ready, not found. */
+#define EXIT_NO 1
+
+struct ctl_options {
+    const char *socket_path; /* NULL: the usual places */
+    bool as_json;
+    bool is_quiet;
+    bool for_people;
+    char query[512]; /* "?listener=…", or "" */
+};
+
+struct command {
+    const char *name;
+    const char *method;
+    const char *path; /* the argument follows when it ends in '/' */
+    /* Shows the answer of a request that succeeded; NULL: the body as it is. */
+    void (*show)(const json_t *json, const struct ctl_options *options);
+    const char *help;
+};
+
+/* ---- showing ------------------------------------------------------------------------------ */
+
+static const struct column session_columns[] = {
+    {"id", "ID", COLUMN_TEXT},
+    {"duration_s", "AGE", COLUMN_SECONDS},
+    {"phase", "PHASE", COLUMN_TEXT},
+    {"client", "CLIENT", COLUMN_TEXT},
+    {"listener", "LISTENER", COLUMN_TEXT},
+    {"pool", "POOL", COLUMN_TEXT},
+    {"server", "SERVER", COLUMN_TEXT},
+    {"upload_bytes", "UPLOAD", COLUMN_BYTES},
+    {"download_bytes", "DOWNLOAD", COLUMN_BYTES},
+    {"path", "PATH", COLUMN_TEXT},
+};
+
+static const struct column listener_columns[] = {
+    {"name", "LISTENER", COLUMN_TEXT},
+    {"sessions", "SESSIONS", COLUMN_COUNT},
+    {"accepted_total", "ACCEPTED", COLUMN_COUNT},
+    {"rejected_total", "REJECTED", COLUMN_COUNT},
+    {"upload_bytes", "UPLOAD", COLUMN_BYTES},
+    {"download_bytes", "DOWNLOAD", COLUMN_BYTES},
+    {"addresses", "ADDRESSES", COLUMN_LIST},
+};
+
+static const struct column server_columns[] = {
+    {"pool", "POOL", COLUMN_TEXT},          {"name", "SERVER", COLUMN_TEXT},
+    {"state", "STATE", COLUMN_TEXT},        {"weight", "WEIGHT", COLUMN_COUNT},
+    {"sessions", "SESSIONS", COLUMN_COUNT}, {"connects.ok", "CONNECTS", COLUMN_COUNT},
+    {"failures", "FAILURES", COLUMN_COUNT}, {"address", "ADDRESS", COLUMN_TEXT},
+};
+
+static void show_sessions(const json_t *json, const struct ctl_options *options)
+{
+    const json_t *rows = json_object_get(json, "sessions");
+
+    table_print(stdout, rows, session_columns, ARRAY_LENGTH(session_columns), options->for_people);
+    if (options->for_people && json_is_true(json_object_get(json, "truncated")))
+        printf("%zu of %lld sessions\n", json_array_size(rows),
+               (long long)json_integer_value(json_object_get(json, "total")));
+    if (json_is_true(json_object_get(json, "incomplete")))
+        fprintf(stderr, "culvert ctl: a worker did not answer in time; its sessions are missing\n");
+}
+
+static void show_listeners(const json_t *json, const struct ctl_options *options)
+{
+    table_print(stdout, json_object_get(json, "listeners"), listener_columns,
+                ARRAY_LENGTH(listener_columns), options->for_people);
+}
+
+/* One row for each server of each pool. */
+static void show_pools(const json_t *json, const struct ctl_options *options)
+{
+    json_t *rows = json_array();
+    json_t *pool;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "pools"), i, pool)
+    {
+        json_t *server;
+        size_t j;
+
+        json_array_foreach(json_object_get(pool, "servers"), j, server)
+        {
+            json_object_set(server, "pool", json_object_get(pool, "name"));
+            json_array_append(rows, server);
+        }
+    }
+    table_print(stdout, rows, server_columns, ARRAY_LENGTH(server_columns), options->for_people);
+    json_decref(rows);
+}
+
+/* A line of a key and its value: how single objects are shown. */
+static void show_line(const char *key, const char *value, bool for_people)
+{
+    printf(for_people ? "%-15s %s\n" : "%s\t%s\n", key, value);
+}
+
+static void show_object(const json_t *json, const struct ctl_options *options)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)json, key, value)
+    {
+        size_t length = strlen(key);
+        enum column_kind kind = COLUMN_TEXT;
+        char buffer[256];
+
+        if (length > 2 && strcmp(key + length - 2, "_s") == 0)
+            kind = COLUMN_SECONDS;
+        else if (strstr(key, "bytes") != NULL)
+            kind = COLUMN_BYTES;
+        else if (json_is_number(value))
+            kind = COLUMN_COUNT;
+        show_line(key, table_cell(value, kind, options->for_people, buffer, sizeof(buffer)),
+                  options->for_people);
+    }
+}
+
+static const char *cell(const json_t *json, const char *key, enum column_kind kind, bool for_people,
+                        char *buffer)
+{
+    return table_cell(json_object_get(json, key), kind, for_people, buffer, 256);
+}
+
+static void show_status(const json_t *json, const struct ctl_options *options)
+{
+    const json_t *limits = json_object_get(json, "limits");
+    bool for_people = options->for_people;
+    char a[256], b[256], c[256];
+    const char *reason;
+    json_t *count;
+
+    printf(for_people ? "culvert %s  %s  pid %s\n" : "version\t%s\nname\t%s\npid\t%s\n",
+           cell(json, "version", COLUMN_TEXT, for_people, a),
+           cell(json, "name", COLUMN_TEXT, for_people, b),
+           cell(json, "pid", COLUMN_COUNT, for_people, c));
+    show_line("state",
+              json_is_true(json_object_get(json, "draining")) ? "draining"
+              : json_is_true(json_object_get(json, "ready"))  ? "ready"
+                                                              : "starting",
+              for_people);
+    show_line("uptime", cell(json, "uptime_s", COLUMN_SECONDS, for_people, a), for_people);
+    show_line("config", cell(json, "config", COLUMN_TEXT, for_people, a), for_people);
+    show_line("splice", cell(json, "splice", COLUMN_TEXT, for_people, a), for_people);
+    show_line("workers", cell(json, "workers", COLUMN_COUNT, for_people, a), for_people);
+    show_line("sessions", cell(json, "sessions", COLUMN_COUNT, for_people, a), for_people);
+    printf(for_people ? "%-15s %s (%s)\n" : "%s\t%s\nbound_by\t%s\n", "limit",
+           cell(limits, "max_connections", COLUMN_COUNT, for_people, a),
+           cell(limits, "bound_by", COLUMN_TEXT, for_people, b));
+    show_line("accepted", cell(json, "accepted_total", COLUMN_COUNT, for_people, a), for_people);
+    show_line("upload", cell(json, "upload_bytes", COLUMN_BYTES, for_people, a), for_people);
+    show_line("download", cell(json, "download_bytes", COLUMN_BYTES, for_people, a), for_people);
+    show_line("spliced", cell(json, "spliced_bytes", COLUMN_BYTES, for_people, a), for_people);
+    json_object_foreach(json_object_get(json, "closed"), reason, count)
+    {
+        char key[64];
+
+        snprintf(key, sizeof(key), for_people ? "  %s" : "closed_%s", reason);
+        printf(for_people ? "%-21s %s\n" : "%s\t%s\n", key,
+               table_cell(count, COLUMN_COUNT, for_people, a, sizeof(a)));
+    }
+    if (for_people) {
+        printf("\n");
+        show_listeners(json, options);
+        printf("\n");
+        show_pools(json, options);
+    }
+}
+
+static void show_ready(const json_t *json, const struct ctl_options *options)
+{
+    (void)json;
+    (void)options;
+    printf("ready\n");
+}
+
+static void show_live(const json_t *json, const struct ctl_options *options)
+{
+    (void)json;
+    (void)options;
+    printf("live\n");
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+static const struct command commands[] = {
+    {"status", "GET", "/api/v1/overview", show_status, "the process at a glance"},
+    {"sessions", "GET", "/api/v1/sessions", show_sessions,
+     "live sessions; --listener --pool --server --phase --limit choose"},
+    {"session", "GET", "/api/v1/sessions/", show_object, "one session: culvert ctl session ID"},
+    {"kill", "DELETE", "/api/v1/sessions/", show_object, "end a session: culvert ctl kill ID"},
+    {"listeners", "GET", "/api/v1/listeners", show_listeners,
+     "listeners, with their real addresses"},
+    {"pools", "GET", "/api/v1/pools", show_pools, "pools and their servers"},
+    {"ready", "GET", "/readyz", show_ready, "exit code 0 when new sessions are served, else 1"},
+    {"live", "GET", "/healthz", show_live, "exit code 0 when all event loops turn, else 1"},
+    {"metrics", "GET", "/metrics", NULL, "metrics as Prometheus reads them"},
+    {"version", "GET", "/api/v1/version", show_object, "versions of the running process"},
+};
+
+static void print_usage(FILE *out)
+{
+    fprintf(out, "usage: culvert ctl COMMAND [OPTIONS]\n\n");
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    fprintf(out,
+            "\n"
+            "  --socket PATH  the control socket ($CULVERT_SOCKET, else " DEFAULT_SOCKET_PATH ",\n"
+            "                 else TCP at $CULVERT_ADMIN, else " DEFAULT_ADDRESS ", to read)\n"
+            "  --json         the answer as it came\n"
+            "  --quiet        no output, only the exit code\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    struct nearest nearest = {.word = name};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+        nearest_consider(&nearest, commands[i].name);
+    }
+    fprintf(stderr, "culvert ctl: there is no command '%s'", name);
+    if (nearest.best != NULL)
+        fprintf(stderr, "; did you mean '%s'?\n", nearest.best);
+    else
+        fprintf(stderr, "; culvert ctl --help lists them\n");
+    return NULL;
+}
+
+/* ---- where to ask ------------------------------------------------------------------------- */
+
+/* "127.0.0.1:9797", "[::1]:9797", ":9797" or "9797"; the first of a list. */
+static bool parse_address(const char *text, struct addr *addr)
+{
+    size_t length = strcspn(text, ", \t");
+    const char *colon = memrchr(text, ':', length);
+    const char *digits = colon != NULL ? colon + 1 : text;
+    unsigned long port = 0;
+
+    for (const char *digit = digits; digit < text + length; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return false;
+        port = port * 10 + (unsigned long)(*digit - '0');
+        if (port > 65535)
+            return false;
+    }
+    if (port == 0)
+        return false;
+    memset(addr, 0, sizeof(*addr));
+    if (colon == NULL || colon == text) {
+        addr->family = AF_INET;
+        addr->v4.s_addr = htonl(INADDR_LOOPBACK);
+    } else if (!addr_parse_ip(text, (size_t)(colon - text), addr)) {
+        return false;
+    }
+    addr->port = (uint16_t)port;
+    return true;
+}
+
+/* Asks the socket, and when nobody listens there and none was named, the TCP address. */
+static enum http_outcome ask(const struct command *command, const char *path,
+                             const struct ctl_options *options, struct http_answer *answer,
+                             struct error *error)
+{
+    const char *socket_path = options->socket_path;
+    const char *address = getenv("CULVERT_ADMIN");
+    bool is_named = true;
+    struct addr addr = {.family = AF_UNIX};
+    struct error tcp_error;
+    enum http_outcome outcome;
+
+    if (socket_path == NULL)
+        socket_path = getenv("CULVERT_SOCKET");
+    if (socket_path == NULL || socket_path[0] == '\0') {
+        socket_path = DEFAULT_SOCKET_PATH;
+        is_named = false;
+    }
+    if (strlen(socket_path) > ADDR_PATH_MAX) {
+        error_set(error, 0, "the path of the socket is longer than %d bytes", ADDR_PATH_MAX);
+        return HTTP_NOBODY;
+    }
+    addr.path = socket_path;
+    outcome = http_call(&addr, command->method, path, answer, error);
+    if (outcome != HTTP_NOBODY || is_named || strcmp(command->method, "GET") != 0)
+        return outcome;
+    if (address == NULL || address[0] == '\0')
+        address = DEFAULT_ADDRESS;
+    if (!parse_address(address, &addr))
+        return outcome;
+    http_answer_release(answer);
+    outcome = http_call(&addr, command->method, path, answer, &tcp_error);
+    if (outcome != HTTP_ANSWERED)
+        error_set(error, 0, "%.200s; %.200s", error->text, tcp_error.text);
+    return outcome;
+}
+
+/* ---- one run ------------------------------------------------------------------------------ */
+
+static int exit_code_of(const struct http_answer *answer)
+{
+    if (answer->status == 200)
+        return EX_OK;
+    return answer->status == 403 ? EX_NOPERM : EXIT_NO;
+}
+
+/* What went wrong, in the API's words. */
+static void show_refusal(const json_t *json, const struct http_answer *answer)
+{
+    const char *message = json_string_value(json_object_get(json, "error"));
+    const char *near = json_string_value(json_object_get(json, "did_you_mean"));
+    const char *why = json_string_value(json_object_get(json, "why"));
+
+    if (why != NULL)
+        fprintf(stderr, "no: %s\n", why);
+    else if (message != NULL && near != NULL)
+        fprintf(stderr, "culvert ctl: %s; did you mean '%s'?\n", message, near);
+    else if (message != NULL)
+        fprintf(stderr, "culvert ctl: %s\n", message);
+    else
+        fprintf(stderr, "culvert ctl: the answer was status %d\n", answer->status);
+}
+
+static int show_answer(const struct command *command, const struct ctl_options *options,
+                       const struct http_answer *answer)
+{
+    int code = exit_code_of(answer);
+    json_t *json;
+
+    if (options->is_quiet)
+        return code;
+    if (code == EX_OK && (command->show == NULL || options->as_json)) {
+        fwrite(answer->body, 1, answer->body_length, stdout);
+        return code;
+    }
+    json = json_loadb(answer->body, answer->body_length, 0, NULL);
+    if (code != EX_OK) {
+        if (options->as_json)
+            fwrite(answer->body, 1, answer->body_length, stdout);
+        else
+            show_refusal(json, answer);
+    } else if (json == NULL) {
+        fprintf(stderr, "culvert ctl: the answer is not JSON; is this culvert?\n");
+        code = EX_UNAVAILABLE;
+    } else {
+        command->show(json, options);
+    }
+    json_decref(json);
+    return code;
+}
+
+static int run(const struct command *command, const char *argument,
+               const struct ctl_options *options)
+{
+    struct http_answer answer;
+    struct error error;
+    char path[768];
+    int code = EX_UNAVAILABLE;
+
+    snprintf(path, sizeof(path), "%s%s%s", command->path, argument, options->query);
+    switch (ask(command, path, options, &answer, &error)) {
+    case HTTP_ANSWERED:
+        code = show_answer(command, options, &answer);
+        break;
+    case HTTP_NOT_ALLOWED:
+        code = EX_NOPERM;
+        fprintf(stderr, "culvert ctl: %s\n", error.text);
+        break;
+    case HTTP_NOBODY:
+    case HTTP_BROKEN:
+        if (!options->is_quiet)
+            fprintf(stderr, "culvert ctl: %s\n", error.text);
+        break;
+    }
+    http_answer_release(&answer);
+    if (fflush(stdout) != 0)
+        code = EX_IOERR;
+    return code;
+}
+
+/* Adds "key=value" to the query; false for a value no name can have. */
+static bool add_to_query(struct ctl_options *options, const char *key, const char *value)
+{
+    size_t length = strlen(options->query);
+    size_t value_length = strlen(value);
+
+    if (value_length == 0 || value_length > 64 ||
+        strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
+            value_length)
+        return false;
+    snprintf(options->query + length, sizeof(options->query) - length, "%c%s=%s",
+             length == 0 ? '?' : '&', key, value);
+    return true;
+}
+
+enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_QUIET, OPTION_HELP, OPTION_FILTER };
+
+static const struct option long_options[] = {
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"quiet", no_argument, NULL, OPTION_QUIET},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"listener", required_argument, NULL, OPTION_FILTER},
+    {"pool", required_argument, NULL, OPTION_FILTER},
+    {"server", required_argument, NULL, OPTION_FILTER},
+    {"phase", required_argument, NULL, OPTION_FILTER},
+    {"limit", required_argument, NULL, OPTION_FILTER},
+    {NULL, 0, NULL, 0},
+};
+
+/* What getopt_long(3) calls us. */
+static char program_name[] = "culvert ctl";
+
+/* Returns the exit code to end with, or -1 to go on. */
+static int parse_options(int argc, char **argv, struct ctl_options *options)
+{
+    int option;
+    int index;
+
+    argv[0] = program_name;
+    optind = 0; /* a scan of its own, whatever was scanned before (getopt(3)) */
+    while ((option = getopt_long(argc, argv, "hq", long_options, &index)) != -1) {
+        switch (option) {
+        case OPTION_SOCKET:
+            options->socket_path = optarg;
+            break;
+        case OPTION_JSON:
+            options->as_json = true;
+            break;
+        case 'q':
+        case OPTION_QUIET:
+            options->is_quiet = true;
+            break;
+        case 'h':
+        case OPTION_HELP:
+            print_usage(stdout);
+            return EX_OK;
+        case OPTION_FILTER:
+            if (!add_to_query(options, long_options[index].name, optarg)) {
+                fprintf(stderr, "culvert ctl: '%s' cannot be a %s\n", optarg,
+                        long_options[index].name);
+                return EX_USAGE;
+            }
+            break;
+        default:
+            return EX_USAGE; /* getopt_long(3) has said why */
+        }
+    }
+    return -1;
+}
+
+/* Whether every byte may stand in a path; the API knows whether it is an id. */
+static bool is_plain_id(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length <= 64 &&
+           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") ==
+               length;
+}
+
+int ctl_run(int argc, char **argv)
+{
+    struct ctl_options options = {.for_people = isatty(STDOUT_FILENO) == 1};
+    const struct command *command;
+    bool takes_id;
+    int code = parse_options(argc, argv, &options);
+
+    if (code != -1)
+        return code;
+    if (optind >= argc) {
+        print_usage(stderr);
+        return EX_USAGE;
+    }
+    command = find_command(argv[optind]);
+    if (command == NULL)
+        return EX_USAGE;
+    takes_id = command->path[strlen(command->path) - 1] == '/';
+    if (argc - optind != (takes_id ? 2 : 1)) {
+        fprintf(stderr, "culvert ctl: '%s' takes %s\n", command->name,
+                takes_id ? "the id of one session" : "no argument");
+        return EX_USAGE;
+    }
+    if (takes_id && !is_plain_id(argv[optind + 1])) {
+        fprintf(stderr, "culvert ctl: this is not a session's id\n");
+        return EX_USAGE;
+    }
+    if (options.query[0] != '\0' && strcmp(command->name, "sessions") != 0) {
+        fprintf(stderr, "culvert ctl: '%s' takes no filter\n", command->name);
+        return EX_USAGE;
+    }
+    return run(command, takes_id ? argv[optind + 1] : "", &options);
+}
