@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot_build.c - filling a snapshot: process, pools, listeners, routes, tallies, in this order.
+ *
+ * The settings have been checked, so only memory can be wanting. A snapshot that is filled in part
+ * is freed by snapshot_unref() like a whole one.
+ */
+#include "config/snapshot_build.h"
+
+#include <assert.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config/machine.h"
+
+#define CONTROL_SOCKET_FOLDER "/run/culvert"
+#define CONTROL_SOCKET CONTROL_SOCKET_FOLDER "/culvert.sock"
+
+struct builder {
+    const struct settings *settings;
+    struct snapshot *snapshot;
+    unsigned *pool_of_listener;           /* by section number: its anonymous pool */
+    struct listener_config **listener_of; /* by section number; NULL: not enabled */
+};
+
+static bool copy_text(char **copy, const char *text)
+{
+    if (text == NULL)
+        return true;
+    *copy = strdup(text);
+    return *copy != NULL;
+}
+
+static gid_t group_id(const struct settings *settings, const struct section *section,
+                      enum option_id option)
+{
+    const char *name = settings_text(settings, section, option);
+    const struct group *group = name == NULL ? NULL : getgrnam(name);
+
+    return group == NULL ? (gid_t)-1 : group->gr_gid;
+}
+
+/* ---- the process ------------------------------------------------------------------------------
+ */
+
+static bool fill_culvert(const struct settings *settings, struct process_config *process)
+{
+    const struct section *section = settings_first(settings, SECTION_CULVERT);
+    const struct item *workers = settings_item(settings, section, CULVERT_WORKERS);
+    const char *name = settings_text(settings, section, CULVERT_NAME);
+    char host[256] = "culvert";
+
+    if (name == NULL && gethostname(host, sizeof(host)) == 0)
+        host[sizeof(host) - 1] = '\0';
+    process->workers = workers->word == 0 ? machine_processors("") : (int)workers->number;
+    if (process->workers > option_table[CULVERT_WORKERS].most)
+        process->workers = (int)option_table[CULVERT_WORKERS].most;
+    process->cpu_affinity = settings_number(settings, section, CULVERT_CPU_AFFINITY) != 0;
+    process->open_files = (int)settings_number(settings, section, CULVERT_OPEN_FILES);
+    process->drain_timeout_ms = settings_ms(settings, section, CULVERT_DRAIN_TIMEOUT);
+    process->drain_delay_ms = settings_ms(settings, section, CULVERT_DRAIN_DELAY);
+    return copy_text(&process->name, name == NULL ? host : name) &&
+           copy_text(&process->user, settings_text(settings, section, CULVERT_USER)) &&
+           copy_text(&process->group, settings_text(settings, section, CULVERT_GROUP)) &&
+           copy_text(&process->pid_file, settings_text(settings, section, CULVERT_PID_FILE));
+}
+
+/* The largest pipe of all listeners: pipes are shared. */
+static size_t pipe_size(const struct settings *settings)
+{
+    const struct section *listener = settings_first(settings, SECTION_LISTEN);
+    int64_t largest = 0;
+
+    for (; listener != NULL; listener = section_next(listener)) {
+        int64_t size = settings_number(settings, listener, LISTEN_PIPE_SIZE);
+
+        if (size > largest)
+            largest = size;
+    }
+    return (size_t)largest;
+}
+
+static size_t buffer_memory(const struct item *item)
+{
+    uint64_t bytes = (uint64_t)item->number;
+
+    if (item->is_percent)
+        bytes = machine_memory("") / 100 * (uint64_t)item->number;
+    return bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
+}
+
+static void fill_limits(const struct settings *settings, struct process_config *process)
+{
+    static const enum on_limit words[] = {ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE};
+    const struct section *section = settings_first(settings, SECTION_LIMITS);
+    const struct item *pipes = settings_item(settings, section, LIMITS_MAX_PIPES);
+
+    process->max_connections = (int)settings_number(settings, section, LIMITS_MAX_CONNECTIONS);
+    process->on_limit = words[settings_word(settings, section, LIMITS_ON_LIMIT)];
+    process->buffer_memory = buffer_memory(settings_item(settings, section, LIMITS_BUFFER_MEMORY));
+    process->max_pipes = pipes->word == 0 ? -1 : (int)pipes->number;
+    process->pipe_size = pipe_size(settings);
+}
+
+static bool fill_log(const struct settings *settings, struct process_config *process)
+{
+    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE};
+    /* In the order of the words: auto text logfmt json. */
+    static const int formats[] = {-1, LOG_TEXT, LOG_LOGFMT, LOG_JSON};
+    static const int colors[] = {-1, 1, 0};
+    static const int timestamps[] = {-1, 1, 0};
+    static const enum client_ip client_ips[] = {CLIENT_IP_FULL, CLIENT_IP_MASKED, CLIENT_IP_OFF};
+    const struct section *section = settings_first(settings, SECTION_LOG);
+    int access_format = settings_word(settings, section, LOG_OPTION_ACCESS_FORMAT);
+
+    process->log_level = levels[settings_word(settings, section, LOG_OPTION_LEVEL)];
+    process->log_format = formats[settings_word(settings, section, LOG_OPTION_FORMAT)];
+    process->log_color = colors[settings_word(settings, section, LOG_OPTION_COLOR)];
+    process->log_timestamps = timestamps[settings_word(settings, section, LOG_OPTION_TIMESTAMPS)];
+    process->access_format = access_format < 0 ? -2 : formats[access_format];
+    process->client_ip = client_ips[settings_word(settings, section, LOG_OPTION_CLIENT_IP)];
+    process->log_queue = (int)settings_number(settings, section, LOG_OPTION_QUEUE);
+    return copy_text(&process->log_output, settings_text(settings, section, LOG_OPTION_OUTPUT)) &&
+           copy_text(&process->access_output,
+                     settings_text(settings, section, LOG_OPTION_ACCESS_OUTPUT)) &&
+           copy_text(&process->syslog_facility,
+                     settings_text(settings, section, LOG_OPTION_SYSLOG_FACILITY)) &&
+           copy_text(&process->syslog_tag, settings_text(settings, section, LOG_OPTION_SYSLOG_TAG));
+}
+
+/* How many addresses an item of a bind stands for, and the one number `index` of them. */
+static size_t bind_count(const struct item *item)
+{
+    if (item->endpoint == NULL)
+        return 0;
+    return item->endpoint->kind == ENDPOINT_HOST ? item->endpoint->addr_count : 1;
+}
+
+static struct addr bind_addr(const struct item *item, size_t index)
+{
+    return item->endpoint->kind == ENDPOINT_HOST ? item->endpoint->addrs[index]
+                                                 : item->endpoint->addr;
+}
+
+static size_t binds_count(const struct setting *bind)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < bind->count; i++)
+        count += bind_count(&bind->items[i]);
+    return count;
+}
+
+static bool has_addr(const struct addr *addrs, unsigned count, const struct addr *addr)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (addr_equal(&addrs[i], addr))
+            return true;
+    }
+    return false;
+}
+
+/* The TCP addresses of a control section, each once and without `others`. */
+static bool fill_control_binds(const struct setting *bind, const struct addr *others,
+                               unsigned other_count, struct addr **addrs, unsigned *count)
+{
+    *addrs = calloc(binds_count(bind) + 1, sizeof(**addrs));
+    if (*addrs == NULL)
+        return false;
+    for (size_t i = 0; i < bind->count; i++) {
+        for (size_t k = 0; k < bind_count(&bind->items[i]); k++) {
+            struct addr addr = bind_addr(&bind->items[i], k);
+
+            if (addr.family != AF_UNIX && !has_addr(others, other_count, &addr))
+                (*addrs)[(*count)++] = addr;
+        }
+    }
+    return true;
+}
+
+static bool fill_control(const struct settings *settings, struct process_config *process)
+{
+    const struct section *admin = settings_first(settings, SECTION_ADMIN);
+    const struct section *metrics = settings_first(settings, SECTION_METRICS);
+    const struct item *socket = settings_item(settings, admin, ADMIN_SOCKET);
+    const char *path = NULL;
+
+    if (socket == NULL)
+        path = access(CONTROL_SOCKET_FOLDER, W_OK) == 0 ? CONTROL_SOCKET : NULL;
+    else if (socket->word < 0)
+        path = socket->text;
+    process->admin_socket_mode = (mode_t)settings_number(settings, admin, ADMIN_SOCKET_MODE);
+    process->admin_socket_group = group_id(settings, admin, ADMIN_SOCKET_GROUP);
+    process->max_sessions_listed = (int)settings_number(settings, admin, ADMIN_MAX_SESSIONS_LISTED);
+    return copy_text(&process->admin_socket, path) &&
+           fill_control_binds(settings_get(settings, admin, ADMIN_BIND), NULL, 0,
+                              &process->admin_binds, &process->admin_bind_count) &&
+           fill_control_binds(settings_get(settings, metrics, METRICS_BIND), process->admin_binds,
+                              process->admin_bind_count, &process->metrics_binds,
+                              &process->metrics_bind_count);
+}
+
+/* ---- pools ------------------------------------------------------------------------------------
+ */
+
+/* Options of [pool], or of [listen] where those of the client side are meant. */
+static struct socket_options socket_options(const struct settings *settings,
+                                            const struct section *section, enum option_id nodelay)
+{
+    /* The seven options follow each other in both sections. */
+    static_assert(LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY == POOL_RECEIVE_BUFFER - POOL_NODELAY,
+                  "the same socket options in both sections");
+    enum option_id keepalive = nodelay + (LISTEN_KEEPALIVE - LISTEN_NODELAY);
+    enum option_id interval = nodelay + (LISTEN_KEEPALIVE_INTERVAL - LISTEN_NODELAY);
+    enum option_id probes = nodelay + (LISTEN_KEEPALIVE_PROBES - LISTEN_NODELAY);
+    enum option_id user_timeout = nodelay + (LISTEN_USER_TIMEOUT - LISTEN_NODELAY);
+    enum option_id send_buffer = nodelay + (LISTEN_SEND_BUFFER - LISTEN_NODELAY);
+    enum option_id receive_buffer = nodelay + (LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY);
+
+    return (struct socket_options){
+        .nodelay = settings_number(settings, section, nodelay) != 0,
+        .keepalive_ms = settings_ms(settings, section, keepalive),
+        .keepalive_interval_ms = settings_ms(settings, section, interval),
+        .keepalive_probes = (int)settings_number(settings, section, probes),
+        .user_timeout_ms = settings_ms(settings, section, user_timeout),
+        .send_buffer = (int)settings_number(settings, section, send_buffer),
+        .receive_buffer = (int)settings_number(settings, section, receive_buffer),
+    };
+}
+
+/* `section` is NULL for a listener's own pool, which has what [defaults] and the table say. */
+static struct pool_options pool_options(const struct settings *settings,
+                                        const struct section *section)
+{
+    static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
+                                         BALANCE_FIRST};
+
+    return (struct pool_options){
+        .balance = words[settings_word(settings, section, POOL_BALANCE)],
+        .max_fails = (int)settings_number(settings, section, POOL_MAX_FAILS),
+        .fail_timeout_ms = settings_ms(settings, section, POOL_FAIL_TIMEOUT),
+        .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
+        .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
+        .socket = socket_options(settings, section, POOL_NODELAY),
+    };
+}
+
+static bool has_server_name(const struct setting *setting, const char *name)
+{
+    for (size_t i = 0; i < setting->count; i++) {
+        if (strcmp(setting->items[i].endpoint->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "web-2" for the second address of a name; further on when a server is called so. */
+static bool name_numbered(const struct setting *setting, const struct endpoint *endpoint,
+                          unsigned *number, char **name)
+{
+    do {
+        free(*name);
+        if (asprintf(name, "%s-%u", endpoint->name, ++*number) == -1) {
+            *name = NULL;
+            return false;
+        }
+    } while (has_server_name(setting, *name));
+    return true;
+}
+
+static bool fill_server(struct builder *builder, struct server *server,
+                        const struct endpoint *endpoint, int max_connections,
+                        const struct addr *addr)
+{
+    enum server_health health = endpoint->is_disabled ? SERVER_MAINT
+                                : endpoint->is_drain  ? SERVER_DRAIN
+                                                      : SERVER_UP;
+
+    server->addr = *addr;
+    server->builtin = endpoint->builtin;
+    server->weight = endpoint->weight;
+    server->is_backup = endpoint->is_backup;
+    server->max_connections =
+        endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections;
+    server->index = builder->snapshot->server_count++;
+    atomic_init(&server->health, health);
+    if (addr->family == AF_UNIX) {
+        if (!copy_text(&server->path, addr->path))
+            return false;
+        server->addr.path = server->path;
+    }
+    return true;
+}
+
+static bool fill_servers(struct builder *builder, struct pool *pool, const struct setting *setting,
+                         int max_connections)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < setting->count; i++) {
+        const struct endpoint *endpoint = setting->items[i].endpoint;
+
+        total += endpoint->addr_count > 0 ? endpoint->addr_count : 1;
+    }
+    pool->servers = calloc(total, sizeof(*pool->servers));
+    if (pool->servers == NULL)
+        return false;
+    for (size_t i = 0; i < setting->count; i++) {
+        const struct endpoint *endpoint = setting->items[i].endpoint;
+        size_t count = endpoint->addr_count > 0 ? endpoint->addr_count : 1;
+        unsigned number = 0;
+
+        for (size_t k = 0; k < count; k++) {
+            struct server *server = &pool->servers[pool->server_count];
+            const struct addr *addr =
+                endpoint->addr_count > 0 ? &endpoint->addrs[k] : &endpoint->addr;
+
+            server->position = pool->server_count++;
+            if (!fill_server(builder, server, endpoint, max_connections, addr))
+                return false;
+            if (count == 1 ? !copy_text(&server->name, endpoint->name)
+                           : !name_numbered(setting, endpoint, &number, &server->name))
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool add_pool(struct builder *builder, const char *name, const struct section *section,
+                     const struct setting *servers)
+{
+    const struct settings *settings = builder->settings;
+    struct snapshot *snapshot = builder->snapshot;
+    struct pool *pool = &snapshot->pools[snapshot->pool_count];
+    int max_connections =
+        section == NULL ? 0 : (int)settings_number(settings, section, POOL_MAX_CONNECTIONS);
+
+    pool->index = snapshot->pool_count++;
+    pool->options = pool_options(settings, section);
+    if (!copy_text(&pool->name, name) || !fill_servers(builder, pool, servers, max_connections))
+        return false;
+    if (section != NULL &&
+        !copy_text(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
+        return false;
+    return pool_prepare(pool);
+}
+
+static bool fill_pools(struct builder *builder)
+{
+    const struct settings *settings = builder->settings;
+    const struct section *pool = settings_first(settings, SECTION_POOL);
+    const struct section *listener = settings_first(settings, SECTION_LISTEN);
+    size_t most = settings_count(settings, SECTION_POOL) + settings_count(settings, SECTION_LISTEN);
+
+    builder->snapshot->pools = calloc(most + 1, sizeof(struct pool));
+    if (builder->snapshot->pools == NULL)
+        return false;
+    for (; pool != NULL; pool = section_next(pool)) {
+        if (!add_pool(builder, pool->name, pool, section_value(pool, POOL_SERVER)))
+            return false;
+    }
+    for (; listener != NULL; listener = section_next(listener)) {
+        const struct setting *servers = section_value(listener, LISTEN_SERVER);
+
+        if (servers->count == 0 || !settings_number(settings, listener, LISTEN_ENABLED))
+            continue;
+        builder->pool_of_listener[listener->number] = builder->snapshot->pool_count;
+        if (!add_pool(builder, listener->name, NULL, servers))
+            return false;
+    }
+    return true;
+}
+
+/* The pool of this name. Pools of sections come first, in the order of their numbers. */
+static struct pool *find_pool(const struct builder *builder, const char *name)
+{
+    const struct section *section = settings_find(builder->settings, SECTION_POOL, name);
+
+    return section == NULL ? NULL : &builder->snapshot->pools[section->number];
+}
+
+/* ---- listeners --------------------------------------------------------------------------------
+ */
+
+static bool fill_binds(struct listener_config *listener, const struct setting *bind)
+{
+    size_t count = binds_count(bind);
+
+    listener->binds = calloc(count + 1, sizeof(*listener->binds));
+    listener->bind_paths = calloc(count + 1, sizeof(*listener->bind_paths));
+    if (listener->binds == NULL || listener->bind_paths == NULL)
+        return false;
+    for (size_t i = 0; i < bind->count; i++) {
+        for (size_t k = 0; k < bind_count(&bind->items[i]); k++) {
+            unsigned number = listener->bind_count++;
+            struct addr *addr = &listener->binds[number];
+
+            *addr = bind_addr(&bind->items[i], k);
+            if (addr->family != AF_UNIX)
+                continue;
+            if (!copy_text(&listener->bind_paths[number], addr->path))
+                return false;
+            addr->path = listener->bind_paths[number];
+        }
+    }
+    return true;
+}
+
+static enum access_log access_of(const struct settings *settings, const struct section *section)
+{
+    static const enum access_log words[] = {ACCESS_ALL, ACCESS_ERRORS, ACCESS_OFF};
+    int own = settings_word(settings, section, LISTEN_ACCESS);
+    const struct section *log = settings_first(settings, SECTION_LOG);
+
+    return words[own >= 0 ? own : settings_word(settings, log, LOG_OPTION_ACCESS)];
+}
+
+static void fill_session_options(const struct settings *settings, const struct section *section,
+                                 struct listener_config *listener)
+{
+    static const enum refusal refusals[] = {REFUSE_RESET, REFUSE_CLOSE};
+    const struct section *log = settings_first(settings, SECTION_LOG);
+
+    listener->no_route = refusals[settings_word(settings, section, LISTEN_NO_ROUTE)];
+    listener->when_down = refusals[settings_word(settings, section, LISTEN_WHEN_DOWN)];
+    listener->max_connections = (int)settings_number(settings, section, LISTEN_MAX_CONNECTIONS);
+    listener->idle_timeout_ms = settings_ms(settings, section, LISTEN_IDLE_TIMEOUT);
+    listener->client_idle_timeout_ms = settings_ms(settings, section, LISTEN_CLIENT_IDLE_TIMEOUT);
+    listener->server_idle_timeout_ms = settings_ms(settings, section, LISTEN_SERVER_IDLE_TIMEOUT);
+    listener->half_close_timeout_ms = settings_ms(settings, section, LISTEN_HALF_CLOSE_TIMEOUT);
+    listener->stall_timeout_ms = settings_ms(settings, section, LISTEN_STALL_TIMEOUT);
+    listener->max_lifetime_ms = settings_ms(settings, section, LISTEN_MAX_LIFETIME);
+    listener->lifetime_jitter_percent =
+        (int)settings_number(settings, section, LISTEN_LIFETIME_JITTER);
+    listener->reset_as_fin = settings_word(settings, section, LISTEN_ON_RESET) == 1;
+    listener->splice = settings_word(settings, section, LISTEN_SPLICE) == 0;
+    listener->buffer_size = (size_t)settings_number(settings, section, LISTEN_BUFFER_SIZE);
+    listener->access = access_of(settings, section);
+    listener->access_start = settings_number(settings, log, LOG_OPTION_ACCESS_START) != 0;
+}
+
+static bool fill_listener(struct builder *builder, const struct section *section,
+                          struct listener_config *listener)
+{
+    const struct settings *settings = builder->settings;
+    const char *pool_name = settings_text(settings, section, LISTEN_POOL);
+    struct pool *fallback = NULL;
+
+    if (section_value(section, LISTEN_SERVER)->count > 0)
+        fallback = &builder->snapshot->pools[builder->pool_of_listener[section->number]];
+    else if (pool_name != NULL)
+        fallback = find_pool(builder, pool_name);
+    fill_session_options(settings, section, listener);
+    listener->listen = (struct listen_options){
+        .backlog = (int)settings_number(settings, section, LISTEN_BACKLOG),
+        .reuse_port = settings_number(settings, section, LISTEN_REUSE_PORT) != 0,
+        .v6_only = settings_number(settings, section, LISTEN_V6_ONLY) != 0,
+        .freebind = settings_number(settings, section, LISTEN_FREEBIND) != 0,
+        .defer_accept_ms = settings_ms(settings, section, LISTEN_DEFER_ACCEPT),
+        .socket_mode = (mode_t)settings_number(settings, section, LISTEN_SOCKET_MODE),
+        .socket_group = group_id(settings, section, LISTEN_SOCKET_GROUP),
+        .socket = socket_options(settings, section, LISTEN_NODELAY),
+    };
+    listener->router = router_create(fallback);
+    return listener->router != NULL && copy_text(&listener->name, section->name) &&
+           copy_text(&listener->description,
+                     settings_text(settings, section, LISTEN_DESCRIPTION)) &&
+           fill_binds(listener, section_value(section, LISTEN_BIND));
+}
+
+static bool fill_listeners(struct builder *builder)
+{
+    const struct settings *settings = builder->settings;
+    struct snapshot *snapshot = builder->snapshot;
+    const struct section *section = settings_first(settings, SECTION_LISTEN);
+
+    snapshot->listeners =
+        calloc(settings_count(settings, SECTION_LISTEN) + 1, sizeof(*snapshot->listeners));
+    if (snapshot->listeners == NULL)
+        return false;
+    for (; section != NULL; section = section_next(section)) {
+        if (!settings_number(settings, section, LISTEN_ENABLED))
+            continue;
+        struct listener_config *listener = &snapshot->listeners[snapshot->listener_count];
+        listener->index = snapshot->listener_count++;
+        builder->listener_of[section->number] = listener;
+        if (!fill_listener(builder, section, listener))
+            return false;
+    }
+    return true;
+}
+
+/* ---- routes -----------------------------------------------------------------------------------
+ */
+
+/* Puts a route into the router of one listener. */
+static bool route_clients(const struct section *section, struct listener_config *listener,
+                          const struct route *route)
+{
+    const struct setting *source = section_value(section, ROUTE_SOURCE);
+    const struct route *other;
+
+    if (source->count == 0)
+        return router_add_source(listener->router, NULL, route, &other) || other != NULL;
+    for (size_t i = 0; i < source->count; i++) {
+        const struct item *item = &source->items[i];
+
+        for (size_t k = 0; k < item->prefix_count; k++) {
+            if (!router_add_source(listener->router, &item->prefixes[k], route, &other) &&
+                other == NULL)
+                return false;
+        }
+    }
+    return true;
+}
+
+static bool fill_routes(struct builder *builder)
+{
+    const struct settings *settings = builder->settings;
+    struct snapshot *snapshot = builder->snapshot;
+    const struct section *section = settings_first(settings, SECTION_ROUTE);
+
+    snapshot->routes =
+        calloc(settings_count(settings, SECTION_ROUTE) + 1, sizeof(*snapshot->routes));
+    if (snapshot->routes == NULL)
+        return false;
+    for (; section != NULL; section = section_next(section)) {
+        struct route *route = &snapshot->routes[snapshot->route_count++];
+        const struct setting *listen = section_value(section, ROUTE_LISTEN);
+        const char *pool = settings_text(settings, section, ROUTE_POOL);
+
+        route->action =
+            settings_word(settings, section, ROUTE_ACTION) == 1 ? ROUTE_REJECT : ROUTE_RELAY;
+        if (route->action == ROUTE_RELAY)
+            route->pool = find_pool(builder, pool);
+        if (!copy_text(&route->name, section->name) ||
+            !copy_text(&route->description, settings_text(settings, section, ROUTE_DESCRIPTION)))
+            return false;
+        for (size_t i = 0; i < listen->count; i++) {
+            const struct section *named =
+                settings_find(settings, SECTION_LISTEN, listen->items[i].text);
+            struct listener_config *listener = builder->listener_of[named->number];
+
+            if (listener != NULL && !route_clients(section, listener, route))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* ---- tallies ----------------------------------------------------------------------------------
+ */
+
+static int compare_tallies(const void *a_pointer, const void *b_pointer)
+{
+    const struct tally *a = a_pointer;
+    const struct tally *b = b_pointer;
+
+    if (a->listener_index != b->listener_index)
+        return a->listener_index < b->listener_index ? -1 : 1;
+    return (a->pool_index > b->pool_index) - (a->pool_index < b->pool_index);
+}
+
+/* Every pair that can occur, some of them twice; `tallies` NULL: only counts them. */
+static size_t list_tallies(const struct builder *builder, struct tally *tallies)
+{
+    const struct settings *settings = builder->settings;
+    const struct snapshot *snapshot = builder->snapshot;
+    const struct addr nobody = {.family = AF_UNSPEC};
+    const struct section *section = settings_first(settings, SECTION_ROUTE);
+    size_t count = 0;
+
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        /* The choice for a client without an address is the fallback or the route of all. */
+        const struct pool *pool = router_choose(snapshot->listeners[i].router, &nobody).pool;
+
+        if (tallies != NULL)
+            tallies[count] = (struct tally){.listener_index = i, .pool_index = -1};
+        count++;
+        if (pool != NULL && tallies != NULL)
+            tallies[count] = (struct tally){.listener_index = i, .pool_index = (int)pool->index};
+        count += pool != NULL;
+    }
+    for (unsigned i = 0; section != NULL; section = section_next(section), i++) {
+        const struct setting *listen = section_value(section, ROUTE_LISTEN);
+        const struct pool *pool = snapshot->routes[i].pool;
+
+        for (size_t k = 0; pool != NULL && k < listen->count; k++) {
+            const struct section *named =
+                settings_find(settings, SECTION_LISTEN, listen->items[k].text);
+            const struct listener_config *listener = builder->listener_of[named->number];
+
+            if (listener == NULL)
+                continue;
+            if (tallies != NULL)
+                tallies[count] = (struct tally){.listener_index = listener->index,
+                                                .pool_index = (int)pool->index};
+            count++;
+        }
+    }
+    return count;
+}
+
+static bool fill_tallies(struct builder *builder)
+{
+    struct snapshot *snapshot = builder->snapshot;
+    size_t count = list_tallies(builder, NULL);
+
+    snapshot->tallies = calloc(count + 1, sizeof(*snapshot->tallies));
+    if (snapshot->tallies == NULL)
+        return false;
+    list_tallies(builder, snapshot->tallies);
+    qsort(snapshot->tallies, count, sizeof(*snapshot->tallies), compare_tallies);
+    for (size_t i = 0; i < count; i++) {
+        struct tally *tally = &snapshot->tallies[i];
+        struct listener_config *listener = &snapshot->listeners[tally->listener_index];
+
+        if (i > 0 && compare_tallies(tally - 1, tally) == 0)
+            continue;
+        if (listener->tally_count++ == 0)
+            listener->first_tally = snapshot->tally_count;
+        snapshot->tallies[snapshot->tally_count++] = *tally;
+    }
+    return true;
+}
+
+static bool fill(struct builder *builder)
+{
+    struct process_config *process = &builder->snapshot->process;
+
+    fill_limits(builder->settings, process);
+    return fill_culvert(builder->settings, process) && fill_log(builder->settings, process) &&
+           fill_control(builder->settings, process) && fill_pools(builder) &&
+           fill_listeners(builder) && fill_routes(builder) && fill_tallies(builder);
+}
+
+struct snapshot *snapshot_build(const struct settings *settings, const char *source)
+{
+    size_t listeners = settings_count(settings, SECTION_LISTEN) + 1;
+    struct builder builder = {
+        .settings = settings,
+        .snapshot = calloc(1, sizeof(struct snapshot)),
+        .pool_of_listener = calloc(listeners, sizeof(unsigned)),
+        .listener_of = calloc(listeners, sizeof(struct listener_config *)),
+    };
+    struct snapshot *snapshot = builder.snapshot;
+
+    if (snapshot != NULL)
+        atomic_init(&snapshot->references, 1);
+    if (snapshot == NULL || builder.pool_of_listener == NULL || builder.listener_of == NULL ||
+        !copy_text(&snapshot->source, source) || !fill(&builder)) {
+        snapshot_unref(snapshot);
+        snapshot = NULL;
+    }
+    free(builder.pool_of_listener);
+    free(builder.listener_of);
+    return snapshot;
+}

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * validate.c - what is well-formed and still cannot work.
+ */
+#include "config/validate.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "pool/pool.h"
+#include "config/validate_addresses.h"
+#include "config/validate_routes.h"
+
+struct checker {
+    const struct settings *settings;
+    struct diagnostics *diagnostics;
+    bool *is_pool_used; /* by the number of the pool's section */
+};
+
+/* ---- references -------------------------------------------------------------------------------
+ */
+
+/* "; did you mean 'api' (conf.d/10-api.ini:1)?", or nothing. */
+static void near_name(const struct checker *checker, enum section_kind kind, const char *name,
+                      struct text *text)
+{
+    const struct section *best = NULL;
+    const struct section *section = settings_first(checker->settings, kind);
+    size_t best_distance = SIZE_MAX;
+    char place[512];
+
+    for (; section != NULL; section = section_next(section)) {
+        size_t distance;
+
+        if (text_is_near(name, section->name, &distance) && distance < best_distance) {
+            best = section;
+            best_distance = distance;
+        }
+    }
+    if (best != NULL)
+        text_append_format(text, "; did you mean '%s' (%s)?", best->name,
+                           origin_text(&best->origin, place, sizeof(place)));
+}
+
+/* The section that an item of `section` names, or NULL after a report. */
+static const struct section *refer(const struct checker *checker, const struct section *section,
+                                   enum section_kind kind, const struct item *item)
+{
+    const struct section *found = settings_find(checker->settings, kind, item->text);
+    char memory[700];
+    char where[SECTION_TEXT_BYTES];
+    struct text text = text_over(memory, sizeof(memory));
+
+    if (found != NULL)
+        return found;
+    text_append_format(&text, "%s wants %s '%s'", section_text(section, where, sizeof(where)),
+                       section_table[kind].word, item->text);
+    size_t before = text.length;
+    near_name(checker, kind, item->text, &text);
+    if (text.length == before)
+        text_append_format(&text, "; there is no [%s %s]", section_table[kind].word, item->text);
+    diagnostics_error(checker->diagnostics, TOPIC_REFERENCE, &item->origin, "%s", memory);
+    return NULL;
+}
+
+static void use_pool(const struct checker *checker, const struct section *section,
+                     enum option_id option)
+{
+    const struct item *item = settings_item(checker->settings, section, option);
+
+    if (item == NULL)
+        return;
+    const struct section *pool = refer(checker, section, SECTION_POOL, item);
+    if (pool != NULL)
+        checker->is_pool_used[pool->number] = true;
+}
+
+/* ---- each section -----------------------------------------------------------------------------
+ */
+
+static void missing(const struct checker *checker, const struct section *section, const char *what)
+{
+    char where[SECTION_TEXT_BYTES];
+
+    diagnostics_error(checker->diagnostics, TOPIC_MISSING, &section->origin, "%s needs %s",
+                      section_text(section, where, sizeof(where)), what);
+}
+
+/* Keys without which the section cannot work. */
+static void check_required(const struct checker *checker, const struct section *section)
+{
+    for (size_t i = 0; i < section->count; i++) {
+        enum option_id id = (enum option_id)(section->first + i);
+        const struct option *option = &option_table[id];
+        char what[128];
+
+        if (!option->is_required || settings_has(checker->settings, section, id))
+            continue;
+        /* One that was set to nonsense has been reported as that. */
+        if (section_value(section, id)->is_set && checker->diagnostics->errors > 0)
+            continue;
+        snprintf(what, sizeof(what), "'%s', such as %s = %s", option->key, option->key,
+                 option->example);
+        missing(checker, section, what);
+    }
+}
+
+static bool is_nobody(const struct checker *checker, const struct section *section,
+                      enum option_id option, bool is_group)
+{
+    const struct item *item = settings_item(checker->settings, section, option);
+
+    if (item == NULL)
+        return false;
+    bool exists = is_group ? getgrnam(item->text) != NULL : getpwnam(item->text) != NULL;
+    if (!exists)
+        diagnostics_error(checker->diagnostics, TOPIC_VALUE, &item->origin, "there is no %s '%s'",
+                          is_group ? "group" : "user", item->text);
+    return !exists;
+}
+
+static void check_timeouts(const struct checker *checker, const struct section *section)
+{
+    int64_t stall = settings_number(checker->settings, section, LISTEN_STALL_TIMEOUT);
+    const struct item *user = settings_item(checker->settings, section, LISTEN_USER_TIMEOUT);
+    const struct origin *origin = user->origin.file != NULL ? &user->origin : &section->origin;
+    char where[SECTION_TEXT_BYTES];
+
+    if (user->number != 0 && stall != 0 && user->number <= stall)
+        diagnostics_warning(checker->diagnostics, TOPIC_TIMEOUT, origin,
+                            "%s: user_timeout %s is not above stall_timeout %s, so the kernel "
+                            "ends a stalled session first",
+                            section_text(section, where, sizeof(where)), user->text,
+                            settings_text(checker->settings, section, LISTEN_STALL_TIMEOUT));
+}
+
+static void check_listener(const struct checker *checker, const struct section *section,
+                           bool has_route)
+{
+    bool has_pool = settings_has(checker->settings, section, LISTEN_POOL);
+    bool has_server = settings_has(checker->settings, section, LISTEN_SERVER);
+    bool is_wrong = section_value(section, LISTEN_POOL)->is_set ||
+                    section_value(section, LISTEN_SERVER)->is_set;
+    char where[SECTION_TEXT_BYTES];
+
+    check_required(checker, section);
+    check_timeouts(checker, section);
+    use_pool(checker, section, LISTEN_POOL);
+    (void)is_nobody(checker, section, LISTEN_SOCKET_GROUP, true);
+    if (has_pool && has_server)
+        diagnostics_error(checker->diagnostics, TOPIC_VALUE,
+                          &section_value(section, LISTEN_SERVER)->origin,
+                          "%s has both 'pool' and 'server'; move the servers into the pool",
+                          section_text(section, where, sizeof(where)));
+    if (!has_pool && !has_server && !has_route && !(is_wrong && checker->diagnostics->errors > 0))
+        missing(checker, section, "'pool', 'server' or a [route NAME] that names it");
+    const struct section *pool = settings_find(checker->settings, SECTION_POOL, section->name);
+    if (has_server && pool != NULL)
+        diagnostics_error(checker->diagnostics, TOPIC_TWICE,
+                          &section_value(section, LISTEN_SERVER)->origin,
+                          "the servers of %s make a pool of that name, but there is a [pool %s]",
+                          section_text(section, where, sizeof(where)), section->name);
+}
+
+static void check_route(const struct checker *checker, const struct section *section,
+                        bool *has_route)
+{
+    const struct setting *listen = settings_get(checker->settings, section, ROUTE_LISTEN);
+    bool rejects = settings_word(checker->settings, section, ROUTE_ACTION) == 1;
+    bool has_pool = settings_has(checker->settings, section, ROUTE_POOL);
+
+    check_required(checker, section);
+    for (size_t i = 0; i < listen->count; i++) {
+        const struct section *listener = refer(checker, section, SECTION_LISTEN, &listen->items[i]);
+
+        if (listener != NULL)
+            has_route[listener->number] = true;
+    }
+    use_pool(checker, section, ROUTE_POOL);
+    if (rejects && has_pool)
+        diagnostics_error(checker->diagnostics, TOPIC_ROUTE,
+                          &section_value(section, ROUTE_POOL)->origin,
+                          "a route that rejects has no pool");
+    if (!rejects && !has_pool && !section_value(section, ROUTE_POOL)->is_set)
+        missing(checker, section, "'pool', or 'action = reject'");
+}
+
+/* ---- servers ----------------------------------------------------------------------------------
+ */
+
+struct server_name {
+    const struct item *item;
+    UT_hash_handle hh;
+};
+
+static void forget_names(struct server_name **names)
+{
+    struct server_name *name;
+    struct server_name *next;
+
+    HASH_ITER(hh, *names, name, next)
+    {
+        HASH_DEL(*names, name);
+        free(name);
+    }
+}
+
+/* Names are how servers are told apart in one pool. */
+static void check_servers(const struct checker *checker, const struct section *section,
+                          enum option_id option)
+{
+    const struct setting *servers = section_value(section, option);
+    struct server_name *names = NULL;
+    size_t count = 0;
+    char where[SECTION_TEXT_BYTES];
+    char place[512];
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct item *item = &servers->items[i];
+        const char *text = item->endpoint->name;
+        struct server_name *name;
+
+        count += item->endpoint->addr_count > 0 ? item->endpoint->addr_count : 1;
+        HASH_FIND_STR(names, text, name);
+        if (name != NULL) {
+            diagnostics_error(checker->diagnostics, TOPIC_TWICE, &item->origin,
+                              "server '%s' is there twice in %s (first at %s)", text,
+                              section_text(section, where, sizeof(where)),
+                              origin_text(&name->item->origin, place, sizeof(place)));
+            continue;
+        }
+        name = calloc(1, sizeof(*name));
+        if (name == NULL) {
+            (void)diagnostics_out_of_memory(checker->diagnostics);
+            break;
+        }
+        name->item = item;
+        HASH_ADD_KEYPTR(hh, names, text, strlen(text), name);
+        if (name->hh.tbl == NULL) {
+            free(name);
+            (void)diagnostics_out_of_memory(checker->diagnostics);
+            break;
+        }
+    }
+    forget_names(&names);
+    if (count > POOL_SERVERS_MAX)
+        diagnostics_error(checker->diagnostics, TOPIC_VALUE, &servers->origin,
+                          "%s has %zu servers; the most is %d",
+                          section_text(section, where, sizeof(where)), count, POOL_SERVERS_MAX);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------
+ */
+
+static void check_process(const struct checker *checker)
+{
+    const struct section *culvert = settings_find(checker->settings, SECTION_CULVERT, "");
+    const struct section *admin = settings_find(checker->settings, SECTION_ADMIN, "");
+
+    if (culvert != NULL) {
+        (void)is_nobody(checker, culvert, CULVERT_USER, false);
+        (void)is_nobody(checker, culvert, CULVERT_GROUP, true);
+    }
+    if (admin != NULL)
+        (void)is_nobody(checker, admin, ADMIN_SOCKET_GROUP, true);
+}
+
+static void check_listeners(const struct checker *checker, const bool *has_route)
+{
+    const struct section *section = settings_first(checker->settings, SECTION_LISTEN);
+    bool is_any_enabled = false;
+
+    if (section == NULL && checker->diagnostics->errors == 0)
+        diagnostics_error(checker->diagnostics, TOPIC_MISSING, NULL,
+                          "there is no [listen NAME]: nothing to do");
+    for (; section != NULL; section = section_next(section)) {
+        check_listener(checker, section, has_route[section->number]);
+        check_servers(checker, section, LISTEN_SERVER);
+        is_any_enabled |= settings_number(checker->settings, section, LISTEN_ENABLED) != 0;
+    }
+    section = settings_first(checker->settings, SECTION_LISTEN);
+    if (section != NULL && !is_any_enabled)
+        diagnostics_error(checker->diagnostics, TOPIC_MISSING, &section->origin,
+                          "no listener is enabled: nothing to do");
+}
+
+static void check_pools(const struct checker *checker)
+{
+    const struct section *section = settings_first(checker->settings, SECTION_POOL);
+    char where[SECTION_TEXT_BYTES];
+
+    for (; section != NULL; section = section_next(section)) {
+        check_required(checker, section);
+        check_servers(checker, section, POOL_SERVER);
+        if (!checker->is_pool_used[section->number] && checker->diagnostics->errors == 0)
+            diagnostics_warning(checker->diagnostics, TOPIC_UNUSED, &section->origin,
+                                "%s is used by no listener and no route",
+                                section_text(section, where, sizeof(where)));
+    }
+}
+
+void validate(const struct settings *settings, struct diagnostics *diagnostics)
+{
+    struct checker checker = {.settings = settings, .diagnostics = diagnostics};
+    bool *has_route = calloc(settings_count(settings, SECTION_LISTEN) + 1, sizeof(bool));
+
+    checker.is_pool_used = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
+    if (has_route == NULL || checker.is_pool_used == NULL) {
+        (void)diagnostics_out_of_memory(diagnostics);
+    } else {
+        const struct section *route = settings_first(settings, SECTION_ROUTE);
+
+        check_process(&checker);
+        for (; route != NULL; route = section_next(route))
+            check_route(&checker, route, has_route);
+        check_listeners(&checker, has_route);
+        check_pools(&checker);
+        validate_addresses(settings, diagnostics);
+        validate_routes(settings, diagnostics);
+    }
+    free(has_route);
+    free(checker.is_pool_used);
+}

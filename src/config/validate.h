@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * validate.h - checks that need more than one key.
+ */
+#ifndef CULVERT_CONFIG_VALIDATE_H
+#define CULVERT_CONFIG_VALIDATE_H
+
+#include "core/base.h"
+#include "config/diagnostics.h"
+#include "config/settings.h"
+
+/* Checks references, addresses, routes, timeouts and what is missing; after lookup_hosts(). */
+void validate(const struct settings *settings, struct diagnostics *diagnostics);
+
+#endif

@@ -1,0 +1,849 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value.c - from the text of a value to its items.
+ *
+ * Texts come from files and the environment: every number is checked against its range before it
+ * is used, and no length is trusted.
+ */
+#include "config/value.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "config/endpoint.h"
+
+/* One word of a value, and where it starts. */
+struct word {
+    const char *string; /* NUL-terminated */
+    size_t length;
+    struct origin origin;
+};
+
+struct parser {
+    const struct option *option;
+    const struct value_text *text;
+    const struct origin *origin;
+    struct source_files *files;
+    struct setting *setting;
+    struct diagnostics *diagnostics;
+};
+
+static bool is_separator(const struct value_byte *byte)
+{
+    return !byte->is_quoted && (byte->byte == ' ' || byte->byte == '\t' || byte->byte == ',');
+}
+
+static struct origin part_origin(const struct parser *parser, size_t first, size_t last)
+{
+    const struct value_byte *bytes = parser->text->bytes;
+    struct origin origin = *parser->origin;
+
+    origin.column += bytes[first].column;
+    origin.length = (unsigned)(bytes[last - 1].column - bytes[first].column) + 1;
+    return origin;
+}
+
+/* The bytes [first, last) as a word; its string is for free(3), NULL without memory. */
+static bool word_make(const struct parser *parser, size_t first, size_t last, struct word *word)
+{
+    char *string = malloc(last - first + 1);
+
+    if (string == NULL)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    word->length = 0;
+    for (size_t i = first; i < last; i++) {
+        if (!parser->text->bytes[i].is_empty)
+            string[word->length++] = parser->text->bytes[i].byte;
+    }
+    string[word->length] = '\0';
+    word->string = string;
+    word->origin = part_origin(parser, first, last);
+    return true;
+}
+
+static void word_free(struct word *word)
+{
+    free((char *)word->string);
+    word->string = NULL;
+}
+
+static bool value_error(const struct parser *parser, const struct origin *origin,
+                        const char *format, ...) CULVERT_PRINTF(3, 4);
+
+static bool value_error(const struct parser *parser, const struct origin *origin,
+                        const char *format, ...)
+{
+    char memory[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(memory, sizeof(memory), format, arguments);
+    va_end(arguments);
+    diagnostics_error(parser->diagnostics, TOPIC_VALUE, origin, "%s", memory);
+    return false;
+}
+
+/* ---- numbers ----------------------------------------------------------------------------------
+ */
+
+/* Decimal digits up to `most`; NULL when there are none or too many, else what follows them. */
+static const char *read_digits(const char *string, int64_t most, int64_t *number)
+{
+    const char *start = string;
+
+    *number = 0;
+    for (; *string >= '0' && *string <= '9'; string++) {
+        int digit = *string - '0';
+
+        if (*number > (most - digit) / 10)
+            return NULL;
+        *number = *number * 10 + digit;
+    }
+    return string == start ? NULL : string;
+}
+
+static bool parse_bool(const struct parser *parser, const struct word *word, struct item *item)
+{
+    static const char words[] = "no yes off on false true";
+    int index = word_index(words, word->string);
+
+    if (index < 0)
+        return value_error(parser, &word->origin, "'%s' is neither yes nor no", word->string);
+    item->number = index % 2;
+    return true;
+}
+
+static bool parse_int(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+    const char *end = read_digits(word->string, INT64_MAX, &item->number);
+
+    if (end == NULL || *end != '\0' || item->number < option->least || item->number > option->most)
+        return value_error(parser, &word->origin, "'%s' must be a number from %lld to %lld%s%s",
+                           word->string, (long long)option->least, (long long)option->most,
+                           option->words == NULL ? "" : " or ",
+                           option->words == NULL ? "" : option->words);
+    return true;
+}
+
+struct unit {
+    const char *word;
+    int64_t factor;
+};
+
+static const struct unit duration_units[] = {
+    {"d", (int64_t)86400 * 1000000},
+    {"h", (int64_t)3600 * 1000000},
+    {"m", (int64_t)60 * 1000000},
+    {"s", 1000000},
+    {"ms", 1000},
+    {"us", 1},
+};
+
+/* One number with its unit, such as 2.5s; NULL when it is none, else what follows. Units must be
+   smaller than number `*unit` of the table. */
+static const char *read_duration_part(const char *string, size_t *unit, int64_t *total)
+{
+    int64_t whole;
+    int64_t fraction = 0;
+    int64_t scale = 1;
+
+    string = read_digits(string, VALUE_DURATION_MAX, &whole);
+    if (string == NULL)
+        return NULL;
+    if (*string == '.') {
+        const char *digits = ++string;
+
+        string = read_digits(digits, 999999, &fraction);
+        if (string == NULL || string - digits > 6)
+            return NULL;
+        for (; digits < string; digits++)
+            scale *= 10;
+    }
+    size_t length = strspn(string, "dhmsu");
+    for (size_t i = *unit; i < ARRAY_LENGTH(duration_units); i++) {
+        int64_t factor = duration_units[i].factor;
+
+        if (strlen(duration_units[i].word) != length ||
+            memcmp(duration_units[i].word, string, length) != 0)
+            continue;
+        if (whole > VALUE_DURATION_MAX / factor)
+            return NULL;
+        *total += whole * factor + fraction * factor / scale;
+        *unit = i + 1;
+        return *total > VALUE_DURATION_MAX ? NULL : string + length;
+    }
+    return NULL;
+}
+
+static bool parse_duration(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+    const char *rest = word->string;
+    size_t unit = 0;
+
+    item->number = 0;
+    if (strcmp(word->string, "0") == 0 || strcmp(word->string, "off") == 0)
+        return true;
+    if (word->length > 0 && word->length <= 12 &&
+        strspn(word->string, "0123456789") == word->length) {
+        diagnostics_error(parser->diagnostics, TOPIC_UNIT, &word->origin,
+                          "'%s' needs a unit: %ss, %sm, %sh or %sms", word->string, word->string,
+                          word->string, word->string, word->string);
+        return false;
+    }
+    do {
+        rest = read_duration_part(rest, &unit, &item->number);
+        if (rest == NULL)
+            return value_error(parser, &word->origin,
+                               "'%s' is no duration of at most 3650d, such as 250ms, 30s, 1m30s "
+                               "or off",
+                               word->string);
+    } while (*rest != '\0');
+    int64_t most = option->most == 0 ? VALUE_DURATION_MAX : option->most;
+    if (item->number != 0 && item->number < option->least)
+        return value_error(parser, &word->origin, "'%s' is too short; the least is %lldms or off",
+                           word->string, (long long)(option->least / 1000));
+    if (item->number > most)
+        return value_error(parser, &word->origin, "'%s' is too long; the most is %llds",
+                           word->string, (long long)(most / 1000000));
+    return true;
+}
+
+static const struct unit size_units[] = {
+    {"", 1},        {"k", 1 << 10},   {"K", 1 << 10}, {"KiB", 1 << 10}, {"m", 1 << 20},
+    {"M", 1 << 20}, {"MiB", 1 << 20}, {"g", 1 << 30}, {"G", 1 << 30},   {"GiB", 1 << 30},
+};
+
+/* A number of bytes as people write it. */
+static void size_text(int64_t bytes, char *buffer, size_t size)
+{
+    if (bytes >= 1 << 20 && bytes % (1 << 20) == 0)
+        snprintf(buffer, size, "%lldm", (long long)(bytes >> 20));
+    else if (bytes % 1024 == 0)
+        snprintf(buffer, size, "%lldk", (long long)(bytes >> 10));
+    else
+        snprintf(buffer, size, "%lld", (long long)bytes);
+}
+
+static bool parse_size(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+    int64_t most = option->most == 0 ? INT64_MAX >> 1 : option->most;
+    const char *unit = read_digits(word->string, INT64_MAX >> 30, &item->number);
+    char least_text[32];
+    char most_text[32];
+
+    if (unit != NULL && option->is_percent && strcmp(unit, "%") == 0) {
+        item->is_percent = true;
+        if (item->number >= 1 && item->number <= 100)
+            return true;
+        return value_error(parser, &word->origin, "'%s' must be from 1%% to 100%%", word->string);
+    }
+    for (size_t i = 0; unit != NULL && i < ARRAY_LENGTH(size_units); i++) {
+        if (strcmp(unit, size_units[i].word) != 0)
+            continue;
+        item->number *= size_units[i].factor;
+        if (item->number >= option->least && item->number <= most)
+            return true;
+        size_text(option->least, least_text, sizeof(least_text));
+        size_text(most, most_text, sizeof(most_text));
+        return value_error(parser, &word->origin, "'%s' must be %s%s%s%s", word->string,
+                           option->most == 0 ? "at least " : "from ", least_text,
+                           option->most == 0 ? "" : " to ", option->most == 0 ? "" : most_text);
+    }
+    return value_error(
+        parser, &word->origin, "'%s' is no size such as 4096, 64k, 1m or 2g%s%s%s%s", word->string,
+        option->is_percent ? ", or share such as 25%" : "", option->words == NULL ? "" : ", or ",
+        option->words == NULL ? "" : option->words,
+        unit != NULL && strpbrk(unit, "bB") != NULL ? "; k is 1024 bytes, and so is KiB" : "");
+}
+
+static bool parse_percent(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const char *end = read_digits(word->string, 1000, &item->number);
+
+    if (end == NULL || strcmp(end, "%") != 0 || item->number > 100)
+        return value_error(parser, &word->origin, "'%s' must be from 0%% to 100%%", word->string);
+    item->is_percent = true;
+    return true;
+}
+
+static bool parse_mode(const struct parser *parser, const struct word *word, struct item *item)
+{
+    if (word->length < 3 || word->length > 4 || strspn(word->string, "01234567") != word->length ||
+        (word->length == 4 && word->string[0] != '0'))
+        return value_error(parser, &word->origin,
+                           "'%s' is no file mode: three octal digits such as 0660", word->string);
+    item->number = strtol(word->string, NULL, 8);
+    return true;
+}
+
+/* ---- words and names --------------------------------------------------------------------------
+ */
+
+/* The word of `words` that is nearest to `word`, as a suffix for a message. */
+static const char *did_you_mean(const char *words, const char *word, char *buffer, size_t size)
+{
+    size_t best = SIZE_MAX;
+    size_t length = 0;
+    const char *candidate;
+
+    buffer[0] = '\0';
+    for (unsigned i = 0; (candidate = word_at(words, i, &length)) != NULL; i++) {
+        char copy[64];
+        size_t distance;
+
+        snprintf(copy, sizeof(copy), "%.*s", (int)length, candidate);
+        if (text_is_near(word, copy, &distance) && distance < best) {
+            best = distance;
+            snprintf(buffer, size, "; did you mean '%s'?", copy);
+        }
+    }
+    return buffer;
+}
+
+static bool parse_enum(const struct parser *parser, const struct word *word)
+{
+    const struct option *option = parser->option;
+    char guess[96];
+
+    if (word_index(option->later_words, word->string) >= 0) {
+        diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
+                          "'%s = %s' is not available in this version; there is: %s", option->key,
+                          word->string, option->words);
+        return false;
+    }
+    did_you_mean(option->words, word->string, guess, sizeof(guess));
+    return value_error(parser, &word->origin, "'%s' takes one of: %s%s", option->key, option->words,
+                       guess);
+}
+
+static bool check_printable(const struct parser *parser, const struct word *word)
+{
+    for (size_t i = 0; i < word->length; i++) {
+        unsigned char byte = (unsigned char)word->string[i];
+
+        if (byte < 0x20 || byte == 0x7f)
+            return value_error(parser, &word->origin, "a control byte (0x%02x) in this value",
+                               byte);
+    }
+    return true;
+}
+
+static bool parse_path(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+    bool is_server = option->section == SECTION_LOG && strncmp(word->string, "syslog:", 7) == 0;
+    char guess[96];
+
+    if (word->length == 0)
+        return value_error(parser, &word->origin, "'%s' needs a path", option->key);
+    if (is_server || option->type == VALUE_GLOB)
+        return true;
+    if (strchr(word->string, '/') == NULL) {
+        did_you_mean(option->words, word->string, guess, sizeof(guess));
+        if (guess[0] != '\0')
+            return value_error(parser, &word->origin,
+                               "'%s' is none of: %s%s (a file of that name is ./%s)", word->string,
+                               option->words, guess, word->string);
+    }
+    char *path = source_file_resolve(parser->origin->file, word->string);
+    if (path == NULL)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    free(item->text);
+    item->text = path;
+    return true;
+}
+
+static bool is_section_name(const char *name)
+{
+    size_t length =
+        strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-");
+
+    return length >= 1 && length <= 32 && name[length] == '\0';
+}
+
+static bool parse_reference(const struct parser *parser, const struct word *word)
+{
+    if (!is_section_name(word->string))
+        return value_error(parser, &word->origin,
+                           "'%s' cannot be the name of a [%s]: 1 to 32 of A-Z a-z 0-9 _ . -",
+                           word->string, section_table[parser->option->refers_to].word);
+    return true;
+}
+
+/* ---- prefixes ---------------------------------------------------------------------------------
+ */
+
+static bool add_prefix(const struct parser *parser, struct item *item, const char *string,
+                       size_t length, const struct origin *origin)
+{
+    struct error error = {0};
+    struct prefix prefix;
+
+    if (!prefix_parse(string, length, &prefix, &error))
+        return value_error(parser, origin, "%s", error.text);
+    /* The array doubles whenever the count is a power of two. */
+    if ((item->prefix_count & (item->prefix_count - 1)) == 0) {
+        size_t capacity = item->prefix_count == 0 ? 1 : 2 * item->prefix_count;
+        struct prefix *more = realloc(item->prefixes, capacity * sizeof(*more));
+
+        if (more == NULL)
+            return diagnostics_out_of_memory(parser->diagnostics);
+        item->prefixes = more;
+    }
+    item->prefixes[item->prefix_count++] = prefix;
+    return true;
+}
+
+/* @file: one prefix per line; '#' starts a comment. */
+static bool read_prefix_file(const struct parser *parser, const struct word *word,
+                             struct item *item)
+{
+    struct error error = {0};
+    char *path = source_file_resolve(parser->origin->file, word->string + 1);
+
+    if (path == NULL)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    const struct source_file *file = source_file_read(parser->files, path, &error);
+    if (file == NULL) {
+        diagnostics_error(parser->diagnostics, TOPIC_FILE, &word->origin, "%s %s", path,
+                          error.text);
+        free(path);
+        return false;
+    }
+    free(path);
+    bool is_good = true;
+    const char *end = file->text + file->length;
+    unsigned number = 1;
+    for (const char *line = file->text; line < end && is_good; number++) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        size_t length = (size_t)((newline == NULL ? end : newline) - line);
+        size_t first = 0;
+        size_t last = 0;
+
+        while (first < length && strchr(" \t\r", line[first]) != NULL && line[first] != '\0')
+            first++;
+        for (last = first; last < length && line[last] != '#'; last++)
+            ;
+        while (last > first && strchr(" \t\r", line[last - 1]) != NULL && line[last - 1] != '\0')
+            last--;
+        struct origin origin = {file, number, (unsigned)first + 1, (unsigned)(last - first)};
+        if (last > first)
+            is_good = add_prefix(parser, item, line + first, last - first, &origin);
+        line = newline == NULL ? end : newline + 1;
+    }
+    return is_good;
+}
+
+static bool parse_prefix(const struct parser *parser, const struct word *word, struct item *item)
+{
+    if (word->string[0] == '@')
+        return read_prefix_file(parser, word, item);
+    return add_prefix(parser, item, word->string, word->length, &word->origin);
+}
+
+/* ---- addresses and servers --------------------------------------------------------------------
+ */
+
+static bool parse_endpoint(const struct parser *parser, const struct word *word,
+                           struct endpoint *endpoint)
+{
+    struct error error = {0};
+    bool is_server = parser->option->type == VALUE_SERVER;
+    const struct source_file *file = parser->origin->file;
+    bool may_be_bare = !is_server && file != NULL && file->is_command_line;
+
+    if (endpoint_parse(word->string, is_server ? ENDPOINT_FOR_SERVER : ENDPOINT_FOR_BIND,
+                       may_be_bare, endpoint, &error))
+        return true;
+    diagnostics_error(parser->diagnostics,
+                      error.exit_code == ENDPOINT_IS_LATER ? TOPIC_LATER : TOPIC_VALUE,
+                      &word->origin, "%s", error.text);
+    return false;
+}
+
+static bool parse_addr(const struct parser *parser, const struct word *word, struct item *item)
+{
+    item->endpoint = calloc(1, sizeof(*item->endpoint));
+    if (item->endpoint == NULL)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    return parse_endpoint(parser, word, item->endpoint);
+}
+
+/* A number behind "key=" of a server; false after a report. */
+static bool server_number(const struct parser *parser, const struct word *word, size_t key_length,
+                          int least, int most, int *number)
+{
+    int64_t value;
+    const char *end = read_digits(word->string + key_length, INT32_MAX, &value);
+
+    if (end == NULL || *end != '\0' || value < least || value > most)
+        return value_error(parser, &word->origin, "'%s' must be a number from %d to %d",
+                           word->string, least, most);
+    *number = (int)value;
+    return true;
+}
+
+static bool parse_server_option(const struct parser *parser, const struct word *word,
+                                struct endpoint *server)
+{
+    static const char words[] = "backup disabled drain weight= max_connections=";
+    char guess[96];
+
+    if (strncmp(word->string, "weight=", 7) == 0)
+        return server_number(parser, word, 7, 1, 256, &server->weight);
+    if (strncmp(word->string, "max_connections=", 16) == 0)
+        return server_number(parser, word, 16, 0, 1 << 29, &server->max_connections);
+    if (strcmp(word->string, "backup") == 0)
+        server->is_backup = true;
+    else if (strcmp(word->string, "disabled") == 0)
+        server->is_disabled = true;
+    else if (strcmp(word->string, "drain") == 0)
+        server->is_drain = true;
+    else if (strncmp(word->string, "health_port=", 12) == 0 ||
+             strncmp(word->string, "server_name=", 12) == 0) {
+        diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
+                          "'%.11s' of a server is not available in this version", word->string);
+        return false;
+    } else {
+        return value_error(parser, &word->origin, "'%s' is no option of a server%s", word->string,
+                           did_you_mean(words, word->string, guess, sizeof(guess)));
+    }
+    return true;
+}
+
+/* Whether a word behind an address begins the next server: a name, or an address. */
+static bool is_server_option(const char *word)
+{
+    return strchr(word, '=') != NULL || strcmp(word, "backup") == 0 ||
+           strcmp(word, "disabled") == 0 || strcmp(word, "drain") == 0;
+}
+
+static bool looks_like_address(const char *word)
+{
+    const char *equals = strchr(word, '=');
+    const char *colon = strchr(word, ':');
+
+    return colon != NULL && (equals == NULL || colon < equals);
+}
+
+/* ---- items ------------------------------------------------------------------------------------
+ */
+
+static void item_release(struct item *item)
+{
+    free(item->text);
+    endpoint_destroy(item->endpoint);
+    free(item->prefixes);
+    *item = (struct item){0};
+}
+
+/* A fresh item at the end of the setting; NULL without memory. */
+static struct item *item_add(const struct parser *parser, const struct word *word)
+{
+    struct setting *setting = parser->setting;
+
+    if (setting->count == setting->capacity) {
+        size_t capacity = setting->capacity == 0 ? 1 : 2 * setting->capacity;
+        struct item *items = realloc(setting->items, capacity * sizeof(*items));
+
+        if (items == NULL) {
+            (void)diagnostics_out_of_memory(parser->diagnostics);
+            return NULL;
+        }
+        setting->items = items;
+        setting->capacity = capacity;
+    }
+    struct item *item = &setting->items[setting->count];
+    *item = (struct item){.origin = word->origin, .word = -1, .text = strdup(word->string)};
+    if (item->text == NULL) {
+        (void)diagnostics_out_of_memory(parser->diagnostics);
+        return NULL;
+    }
+    setting->count++;
+    return item;
+}
+
+static void item_drop_last(const struct parser *parser)
+{
+    item_release(&parser->setting->items[--parser->setting->count]);
+}
+
+/* The name of a server: as given, or as its address is written. */
+static bool name_server(const struct parser *parser, struct item *item, const struct word *name,
+                        const struct word *address)
+{
+    struct endpoint *server = item->endpoint;
+
+    server->has_name = name->string != NULL;
+    if (server->has_name && !is_section_name(name->string))
+        return value_error(parser, &name->origin,
+                           "'%s' is neither an address (host:port) nor the name of a server",
+                           name->string);
+    if (server->has_name && strcmp(name->string, "original") == 0)
+        return value_error(parser, &name->origin, "no server may be named 'original'");
+    server->name = strdup(server->has_name ? name->string : address->string);
+    return server->name != NULL || diagnostics_out_of_memory(parser->diagnostics);
+}
+
+/* The canonical text of a server: its words with one blank between them. */
+static bool append_word(const struct parser *parser, struct item *item, const struct word *word)
+{
+    char *longer = NULL;
+
+    if (asprintf(&longer, "%s %s", item->text, word->string) == -1)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    free(item->text);
+    item->text = longer;
+    item->origin.length = word->origin.column + word->origin.length - item->origin.column;
+    return true;
+}
+
+static bool next_word(const struct parser *parser, size_t *at, bool *has_comma, struct word *word)
+{
+    const struct value_text *text = parser->text;
+    size_t first = *at;
+
+    *has_comma = false;
+    while (first < text->length && is_separator(&text->bytes[first])) {
+        *has_comma |= text->bytes[first].byte == ',';
+        first++;
+    }
+    size_t last = first;
+    while (last < text->length && !is_separator(&text->bytes[last]))
+        last++;
+    *at = last;
+    word->string = NULL;
+    return first < last && word_make(parser, first, last, word);
+}
+
+/* State of a list of servers while its words come in. */
+struct server_words {
+    struct word name;  /* of the server to come, or empty */
+    struct item *item; /* the server whose options come, or NULL */
+};
+
+static bool server_address(const struct parser *parser, struct server_words *words,
+                           const struct word *word)
+{
+    const struct word *first = words->name.string != NULL ? &words->name : word;
+    struct item *item = item_add(parser, first);
+
+    words->item = NULL;
+    if (item == NULL)
+        return false;
+    item->endpoint = calloc(1, sizeof(*item->endpoint));
+    if (item->endpoint == NULL) {
+        item_drop_last(parser);
+        return diagnostics_out_of_memory(parser->diagnostics);
+    }
+    item->endpoint->weight = 1;
+    item->endpoint->max_connections = -1;
+    bool is_good = parse_endpoint(parser, word, item->endpoint) &&
+                   name_server(parser, item, &words->name, word) &&
+                   (first == word || append_word(parser, item, word));
+    word_free(&words->name);
+    if (is_good)
+        words->item = item;
+    else
+        item_drop_last(parser);
+    return is_good;
+}
+
+static bool server_word(const struct parser *parser, struct server_words *words,
+                        const struct word *word, bool is_after_comma)
+{
+    if (is_after_comma && words->name.string == NULL)
+        words->item = NULL;
+    if (strcmp(word->string, "original") == 0 && words->item == NULL) {
+        diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
+                          "a server 'original' is not available in this version");
+        return false;
+    }
+    if (looks_like_address(word->string))
+        return server_address(parser, words, word);
+    if (words->item != NULL && is_server_option(word->string))
+        return parse_server_option(parser, word, words->item->endpoint) &&
+               append_word(parser, words->item, word);
+    if (words->name.string != NULL)
+        return value_error(parser, &word->origin,
+                           "'%s' is no address: a server is [NAME] host:port [options]",
+                           word->string);
+    words->item = NULL;
+    words->name = *word;
+    words->name.string = strdup(word->string);
+    return words->name.string != NULL || diagnostics_out_of_memory(parser->diagnostics);
+}
+
+static bool parse_servers(const struct parser *parser)
+{
+    struct server_words words = {0};
+    struct word word;
+    bool has_comma;
+    bool is_good = true;
+    size_t at = 0;
+
+    while (is_good && next_word(parser, &at, &has_comma, &word)) {
+        is_good = check_printable(parser, &word) && server_word(parser, &words, &word, has_comma);
+        word_free(&word);
+    }
+    if (is_good && words.name.string != NULL)
+        is_good = value_error(parser, &words.name.origin,
+                              "'%s' is no address: a server is [NAME] host:port [options]",
+                              words.name.string);
+    word_free(&words.name);
+    return is_good && !parser->diagnostics->is_out_of_memory;
+}
+
+static bool parse_item(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+
+    if (!check_printable(parser, word))
+        return false;
+    item->word = word_index(option->words, word->string);
+    if (item->word >= 0)
+        return true;
+    switch (option->type) {
+    case VALUE_BOOL:
+        return parse_bool(parser, word, item);
+    case VALUE_INT:
+        return parse_int(parser, word, item);
+    case VALUE_DURATION:
+        return parse_duration(parser, word, item);
+    case VALUE_SIZE:
+        return parse_size(parser, word, item);
+    case VALUE_PERCENT:
+        return parse_percent(parser, word, item);
+    case VALUE_MODE:
+        return parse_mode(parser, word, item);
+    case VALUE_STRING:
+        return true;
+    case VALUE_PATH:
+    case VALUE_GLOB:
+        return parse_path(parser, word, item);
+    case VALUE_ENUM:
+        return parse_enum(parser, word);
+    case VALUE_ADDR:
+        return parse_addr(parser, word, item);
+    case VALUE_PREFIX:
+        return parse_prefix(parser, word, item);
+    case VALUE_REF:
+        return parse_reference(parser, word);
+    case VALUE_SERVER:
+    case VALUE_RATE:
+        break;
+    }
+    return value_error(parser, &word->origin, "'%s' is not available in this version", option->key);
+}
+
+/* One word of a list, or the whole of a scalar. */
+static bool add_item(const struct parser *parser, const struct word *word)
+{
+    struct item *item = item_add(parser, word);
+
+    if (item == NULL)
+        return false;
+    if (!parse_item(parser, word, item)) {
+        item_drop_last(parser);
+        return false;
+    }
+    /* A bool has six spellings; the dump shows two. */
+    if (parser->option->type == VALUE_BOOL) {
+        free(item->text);
+        item->text = strdup(item->number ? "yes" : "no");
+        if (item->text == NULL) {
+            item_drop_last(parser);
+            return diagnostics_out_of_memory(parser->diagnostics);
+        }
+    }
+    return true;
+}
+
+static bool parse_list(const struct parser *parser)
+{
+    struct word word;
+    bool has_comma;
+    bool is_good = true;
+    size_t at = 0;
+
+    while (next_word(parser, &at, &has_comma, &word)) {
+        is_good &= add_item(parser, &word);
+        word_free(&word);
+    }
+    return is_good && !parser->diagnostics->is_out_of_memory;
+}
+
+static bool parse_scalar(const struct parser *parser)
+{
+    const struct value_text *text = parser->text;
+    struct word word;
+    size_t first = 0;
+    size_t last = text->length;
+
+    while (first < last && !text->bytes[first].is_quoted && strchr(" \t", text->bytes[first].byte))
+        first++;
+    while (last > first && !text->bytes[last - 1].is_quoted &&
+           strchr(" \t", text->bytes[last - 1].byte))
+        last--;
+    if (first == last)
+        return value_error(parser, parser->origin, "'%s' needs a value", parser->option->key);
+    for (size_t i = first; i < last; i++) {
+        if (text->bytes[i].is_quoted != text->bytes[first].is_quoted) {
+            struct origin origin = part_origin(parser, i, i + 1);
+
+            return value_error(parser, &origin, "put the whole value in quotes, or none of it");
+        }
+    }
+    if (!word_make(parser, first, last, &word))
+        return false;
+    bool is_good = add_item(parser, &word);
+    word_free(&word);
+    return is_good;
+}
+
+bool value_parse(const struct option *option, const struct value_text *text,
+                 const struct origin *origin, struct source_files *files, struct setting *setting,
+                 struct diagnostics *diagnostics)
+{
+    struct parser parser = {.option = option,
+                            .text = text,
+                            .origin = origin,
+                            .files = files,
+                            .setting = setting,
+                            .diagnostics = diagnostics};
+
+    if (!option->is_list)
+        return parse_scalar(&parser);
+    if (option->type == VALUE_SERVER)
+        return parse_servers(&parser);
+    return parse_list(&parser);
+}
+
+bool value_is_nothing(const struct value_text *text)
+{
+    char word[8] = "";
+    size_t length = 0;
+
+    for (size_t i = 0; i < text->length; i++) {
+        if (length == sizeof(word) - 1)
+            return false;
+        if (!text->bytes[i].is_empty)
+            word[length++] = text->bytes[i].byte;
+    }
+    word[length] = '\0';
+    return length == 0 || word_index("off no none 0", word) >= 0;
+}
+
+void setting_clear(struct setting *setting)
+{
+    for (size_t i = 0; i < setting->count; i++)
+        item_release(&setting->items[i]);
+    free(setting->items);
+    *setting = (struct setting){0};
+}
