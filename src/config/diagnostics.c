@@ -97,6 +97,10 @@ static const struct explanation explanations[] = {
 
 static void add(struct diagnostics *diagnostics, enum severity severity, enum topic topic,
                 const struct origin *origin, const char *format, va_list arguments)
+    CULVERT_PRINTF(5, 0);
+
+static void add(struct diagnostics *diagnostics, enum severity severity, enum topic topic,
+                const struct origin *origin, const char *format, va_list arguments)
 {
     if (severity == SEVERITY_ERROR)
         diagnostics->errors++;
