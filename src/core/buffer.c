@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buffer.c - three size classes behind a small per-worker cache.
+ * buffer.c - four size classes behind a small per-worker cache.
  */
 #include "core/buffer.h"
 
@@ -9,10 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t class_bytes[BUFFER_CLASSES] = {4096, 16384, BUFFER_LARGEST_BYTES};
+static const size_t class_bytes[BUFFER_CLASSES] = {4096, 16384, BUFFER_READ_BYTES,
+                                                   BUFFER_LARGEST_BYTES};
 
-/* A worker keeps at most this many idle buffers of each class: 336 KiB in all. */
-#define CACHED_PER_CLASS 4
+/* The most idle buffers of each class that a worker keeps: 400 KiB in all. */
+static const unsigned class_cached[BUFFER_CLASSES] = {4, 4, 1, 1};
 
 static bool budget_take(struct buffer_budget *budget, size_t bytes)
 {
@@ -68,7 +69,8 @@ void buffer_cache_release(struct buffer_cache *cache)
         cache_empty(cache);
 }
 
-enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struct buffer **buffer)
+static enum buffer_answer borrow(struct buffer_cache *cache, size_t bytes, bool is_reserved,
+                                 struct buffer **buffer)
 {
     unsigned size_class = 0;
     struct buffer *lent;
@@ -85,7 +87,10 @@ enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struc
         if (!budget_take(cache->budget, class_bytes[size_class])) {
             /* What this worker keeps in reserve must not starve it. */
             cache_empty(cache);
-            if (!budget_take(cache->budget, class_bytes[size_class]))
+            if (is_reserved)
+                atomic_fetch_add_explicit(&cache->budget->used_bytes, class_bytes[size_class],
+                                          memory_order_relaxed);
+            else if (!budget_take(cache->budget, class_bytes[size_class]))
                 return BUFFER_AT_LIMIT;
         }
         lent = malloc(sizeof(*lent) + class_bytes[size_class]);
@@ -104,13 +109,35 @@ enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struc
     return BUFFER_LENT;
 }
 
+enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes, struct buffer **buffer)
+{
+    return borrow(cache, bytes, false, buffer);
+}
+
+enum buffer_answer buffer_borrow_reserved(struct buffer_cache *cache, size_t bytes,
+                                          struct buffer **buffer)
+{
+    return borrow(cache, bytes, true, buffer);
+}
+
+bool buffer_is_scarce(const struct buffer_cache *cache)
+{
+    size_t used = atomic_load_explicit(&cache->budget->used_bytes, memory_order_relaxed);
+
+    return used + cache->budget->margin_bytes > cache->budget->limit_bytes;
+}
+
 void buffer_return(struct buffer_cache *cache, struct buffer *buffer)
 {
     if (buffer == NULL)
         return;
     counter_subtract(&cache->lent_bytes, buffer_capacity(buffer));
+<<<<<<< HEAD
     if (cache->free_count[buffer->size_class] >= CACHED_PER_CLASS ||
         budget_is_scarce(cache->budget)) {
+=======
+    if (cache->free_count[buffer->size_class] >= class_cached[buffer->size_class]) {
+>>>>>>> 95a6d5d (net,relay,worker: relay sessions with flows that never lie about an end)
         buffer_free(cache, buffer);
         return;
     }

@@ -3,7 +3,7 @@
  * buffer.h - bytes in flight, and the per-worker cache that lends them.
  *
  * A buffer holds what a destination did not take. It is borrowed when there is a residue and
- * returned when it is empty, so an idle session owns none. Buffers come in three sizes; each
+ * returned when it is empty, so an idle session owns none. Buffers come in four sizes; each
  * worker keeps a few of each for itself. All workers together stay below one budget
  * ([limits] buffer_memory).
  */
@@ -11,6 +11,7 @@
 #define CULVERT_CORE_BUFFER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,7 +19,10 @@
 #include "core/counter.h"
 
 /* The largest read, and so the largest residue of a copying flow. */
-#define BUFFER_LARGEST_BYTES ((size_t)65536)
+#define BUFFER_READ_BYTES ((size_t)65536)
+
+/* The largest buffer: what a stalled flow's pipe may hold. */
+#define BUFFER_LARGEST_BYTES ((size_t)262144)
 
 /* Bytes [start, end) of `bytes` are held. */
 struct buffer {
@@ -33,9 +37,10 @@ struct buffer {
 struct buffer_budget {
     _Atomic size_t used_bytes;
     size_t limit_bytes;
+    size_t margin_bytes; /* a read's worth for each worker: see buffer_is_scarce() */
 };
 
-#define BUFFER_CLASSES 3
+#define BUFFER_CLASSES 4
 
 struct buffer_cache {
     struct buffer_budget *budget;
@@ -61,6 +66,16 @@ void buffer_cache_release(struct buffer_cache *cache);
  */
 enum buffer_answer buffer_borrow(struct buffer_cache *cache, size_t bytes,
                                  struct buffer **buffer) CULVERT_MUST_CHECK;
+
+/*
+ * The same for the residue of a read that buffer_is_scarce() allowed: never BUFFER_AT_LIMIT. What
+ * several workers take at the same instant may pass the limit by the margin, no more.
+ */
+enum buffer_answer buffer_borrow_reserved(struct buffer_cache *cache, size_t bytes,
+                                          struct buffer **buffer) CULVERT_MUST_CHECK;
+
+/* Whether a read might leave a residue that the budget has no room for: do not read then. */
+bool buffer_is_scarce(const struct buffer_cache *cache);
 
 /* Takes a buffer back with whatever it still holds. NULL is allowed. */
 void buffer_return(struct buffer_cache *cache, struct buffer *buffer);

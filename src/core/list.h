@@ -38,6 +38,7 @@ static inline bool list_contains_link(const struct list_link *link)
     return link->next != NULL;
 }
 
+<<<<<<< HEAD
 /* The link must be in no list. */
 static inline void list_append(struct list *list, struct list_link *link)
 {
@@ -46,6 +47,20 @@ static inline void list_append(struct list *list, struct list_link *link)
     link->next = &list->head;
     list->head.previous->next = link;
     list->head.previous = link;
+=======
+/* Puts the link right before `place`, which may be the head (then it is the last). */
+static inline void list_insert_before(struct list_link *place, struct list_link *link)
+{
+    link->previous = place->previous;
+    link->next = place;
+    place->previous->next = link;
+    place->previous = link;
+}
+
+static inline void list_append(struct list *list, struct list_link *link)
+{
+    list_insert_before(&list->head, link);
+>>>>>>> 95a6d5d (net,relay,worker: relay sessions with flows that never lie about an end)
 }
 
 /* Removes the link from whatever list it is in; does nothing when it is in none. */

@@ -46,18 +46,19 @@ struct conn_ops {
 struct conn {
     struct event event;
     const struct conn_ops *ops;
-    struct list_link recheck;  /* in the worker's recheck list: see relay/recheck.h */
-    int fd;                    /* -1 when closed */
-    int error;                 /* sticky errno, 0 = none */
-    int stalled_bytes;         /* SIOCOUTQ when the stall clock was last set */
-    bool is_watched : 1;       /* the event is added */
-    bool is_stream_socket : 1; /* TCP: has a reset and SIOCOUTQ; unix sockets do not */
+    struct list_link recheck; /* in the worker's recheck list: see relay/recheck.h */
+    int fd;                   /* -1 when closed */
+    int error;                /* sticky errno, 0 = none */
+    int stalled_bytes;        /* SIOCOUTQ when the stall clock was last set */
+    bool is_watched : 1;      /* the event is added */
+    bool is_tcp : 1;          /* has a reset and SIOCOUTQ; unix sockets do not */
     bool ready_in : 1;
     bool ready_out : 1;
     bool hup_in : 1;     /* the peer's end was announced: read until 0 */
     bool urgent : 1;     /* bytes were found behind an urgent mark: copy, read until blocked */
     bool eof : 1;        /* the clean end was read */
     bool fin_out : 1;    /* our end was passed on */
+    bool moved_in : 1;   /* bytes were read since the last read event */
     bool was_active : 1; /* event or read since the worker's last tick */
 };
 
@@ -88,6 +89,12 @@ void conn_fail(struct conn *conn, int error);
 
 /* What recv(2)/splice(2) returning 0 means now: IO_ENDED (and eof is set) or IO_FAILED. */
 enum io_result conn_end(struct conn *conn);
+
+/*
+ * Whether the next byte to read is the one behind an urgent mark (sockatmark(3)), where a short
+ * read and splice(2) stop although the socket is not empty. Sets `urgent`.
+ */
+void conn_look_for_mark(struct conn *conn);
 
 /*
  * Looks at the socket without consuming anything (poll(2), POLLRDHUP|POLLPRI): sets hup_in. True

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fault.c - which planted fault this run of a test build has.
+ */
+#include "core/fault.h"
+
+#ifdef CULVERT_FAULTS
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const words[FAULT_COUNT] = {
+    [FAULT_NONE] = "",
+    [FAULT_CLOSE_BOTH_ON_FIN] = "close_both_on_fin",
+    [FAULT_NEVER_FIN] = "never_fin",
+    [FAULT_DROP_LAST_CHUNK] = "drop_last_chunk",
+    [FAULT_FLIP_BIT] = "flip_bit",
+    [FAULT_DROP_BYTE] = "drop_byte",
+    [FAULT_DUPLICATE_BYTES] = "duplicate_bytes",
+    [FAULT_RST_TO_FIN] = "rst_to_fin",
+    [FAULT_FIN_TO_RST] = "fin_to_rst",
+    [FAULT_LAZY_CONNECT] = "lazy_connect",
+    [FAULT_MISS_FIN] = "miss_fin",
+    [FAULT_MISS_RST] = "miss_rst",
+    [FAULT_MISS_OOB] = "miss_oob",
+    [FAULT_STALL_4MB] = "stall_4mb",
+    [FAULT_LATE_FIN] = "late_fin",
+    [FAULT_IGNORE_SHORT_WRITE] = "ignore_short_write",
+    [FAULT_READ_SO_ERROR] = "read_so_error",
+    [FAULT_EVENT_ACTIVE_QUEUE] = "event_active_queue",
+    [FAULT_FORGET_REARM] = "forget_rearm",
+};
+
+static enum fault planted = FAULT_NONE;
+
+/* Before main(), so that no thread can race the look at the environment. */
+__attribute__((constructor)) static void read_environment(void)
+{
+    const char *word = getenv("CULVERT_TEST_FAULT");
+
+    if (word == NULL || word[0] == '\0')
+        return;
+    for (int i = FAULT_NONE + 1; i < FAULT_COUNT; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            planted = (enum fault)i;
+            return;
+        }
+    }
+    fprintf(stderr, "CULVERT_TEST_FAULT=%s is no planted fault\n", word);
+    exit(64);
+}
+
+bool fault_is(enum fault fault)
+{
+    return planted == fault;
+}
+
+#else
+
+/* ISO C wants a declaration in every file; the faults exist in test builds only. */
+extern const int fault_none;
+const int fault_none = 0;
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fault.h - faults planted on purpose, so that the end-to-end suite can be shown to catch them.
+ *
+ * Only a test build (-DCULVERT_FAULTS) has them; CULVERT_TEST_FAULT names the one of this run.
+ * Elsewhere fault_is() is the constant false and the compiler drops the code behind it.
+ */
+#ifndef CULVERT_CORE_FAULT_H
+#define CULVERT_CORE_FAULT_H
+
+#include <stdbool.h>
+
+enum fault {
+    FAULT_NONE,
+    FAULT_CLOSE_BOTH_ON_FIN,
+    FAULT_NEVER_FIN,
+    FAULT_DROP_LAST_CHUNK,
+    FAULT_FLIP_BIT,
+    FAULT_DROP_BYTE,
+    FAULT_DUPLICATE_BYTES,
+    FAULT_RST_TO_FIN,
+    FAULT_FIN_TO_RST,
+    FAULT_LAZY_CONNECT,
+    FAULT_MISS_FIN,
+    FAULT_MISS_RST,
+    FAULT_MISS_OOB,
+    FAULT_STALL_4MB,
+    FAULT_LATE_FIN,
+    FAULT_IGNORE_SHORT_WRITE,
+    FAULT_READ_SO_ERROR,
+    FAULT_EVENT_ACTIVE_QUEUE,
+    FAULT_FORGET_REARM,
+    FAULT_COUNT,
+};
+
+#ifdef CULVERT_FAULTS
+bool fault_is(enum fault fault);
+#else
+static inline bool fault_is(enum fault fault)
+{
+    (void)fault;
+    return false;
+}
+#endif
+
+#endif

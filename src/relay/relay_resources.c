@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * relay_resources.c - the run queue, the tick and the rest of what sessions of a worker share.
+ *
+ * The run queue is driven by a zero timer, never by event_active(): from a callback, libevent 2.1
+ * would empty its active queue before it polls again, and a few busy sessions could keep it from
+ * polling for ever.
+ */
+#include "relay/relay_resources.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/fault.h"
+#include "relay/session.h"
+
+static const struct timeval no_delay = {0, 0};
+static const struct timeval tick_delay = {0, RELAY_TICK_MS * 1000};
+
+/* Sessions queued when the turn begins; those that queue meanwhile wait for the next. */
+static void on_run_queue(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay_resources *resources = argument;
+    struct list turn;
+    struct list_link *link;
+
+    (void)fd;
+    (void)what;
+    resources->is_run_pending = false;
+    list_init(&turn);
+    list_move_all(&turn, &resources->run_queue);
+    while ((link = list_take_first(&turn)) != NULL)
+        session_run(CONTAINER_OF(link, struct session, queue));
+}
+
+/* Conns that were silent since the last tick are looked at once; busy ones stay on the list. */
+static void tick_rechecks(struct relay_resources *resources)
+{
+    struct list turn;
+    struct list_link *link;
+
+    list_init(&turn);
+    list_move_all(&turn, &resources->recheck);
+    while ((link = list_take_first(&turn)) != NULL) {
+        struct conn *conn = CONTAINER_OF(link, struct conn, recheck);
+
+        if (conn->was_active) {
+            conn->was_active = false;
+            relay_recheck(resources, conn);
+        } else {
+            session_recheck(conn);
+        }
+    }
+}
+
+/* Sessions that wait for a buffer read again, one by one, while there is room. */
+static void tick_buffer_waiters(struct relay_resources *resources)
+{
+    struct list turn;
+
+    list_init(&turn);
+    list_move_all(&turn, &resources->buffer_waiters);
+    while (!list_is_empty(&turn) && !buffer_is_scarce(&resources->buffers))
+        session_run(CONTAINER_OF(list_take_first(&turn), struct session, queue));
+    /* Those still waiting keep their places before newcomers. */
+    list_move_all(&turn, &resources->buffer_waiters);
+    list_move_all(&resources->buffer_waiters, &turn);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+    struct relay_resources *resources = argument;
+
+    (void)fd;
+    (void)what;
+    resources->is_tick_pending = false;
+    tick_rechecks(resources);
+    tick_buffer_waiters(resources);
+    if (!list_is_empty(&resources->recheck) || !list_is_empty(&resources->buffer_waiters))
+        relay_wake_tick(resources);
+}
+
+void relay_wake_run_queue(struct relay_resources *resources)
+{
+    if (resources->is_run_pending)
+        return;
+    if (fault_is(FAULT_EVENT_ACTIVE_QUEUE))
+        event_active(resources->run_event, EV_TIMEOUT, 0);
+    else
+        event_add(resources->run_event, &no_delay);
+    resources->is_run_pending = true;
+}
+
+void relay_wake_tick(struct relay_resources *resources)
+{
+    if (resources->is_tick_pending)
+        return;
+    event_add(resources->tick_event, &tick_delay);
+    resources->is_tick_pending = true;
+}
+
+void relay_offer_place(struct relay_resources *resources)
+{
+    event_add(resources->place_event, &no_delay);
+}
+
+void relay_recheck(struct relay_resources *resources, struct conn *conn)
+{
+    if (list_contains_link(&conn->recheck))
+        return;
+    list_append(&resources->recheck, &conn->recheck);
+    relay_wake_tick(resources);
+}
+
+uint64_t relay_random(struct relay_resources *resources)
+{
+    uint64_t x = resources->random;
+
+    x ^= x >> 12;
+    x ^= x << 25;
+    x ^= x >> 27;
+    resources->random = x;
+    return x * UINT64_C(2685821657736338717);
+}
+
+bool relay_resources_init(struct relay_resources *resources, struct event_base *base,
+                          const struct snapshot *snapshot, struct buffer_budget *buffers,
+                          struct pipe_budget *pipes)
+{
+    memset(resources, 0, sizeof(*resources));
+    resources->base = base;
+    list_init(&resources->sessions);
+    list_init(&resources->run_queue);
+    list_init(&resources->buffer_waiters);
+    list_init(&resources->recheck);
+    buffer_cache_init(&resources->buffers, buffers);
+    pipe_cache_init(&resources->pipes, pipes);
+    builtin_init(&resources->builtin, base);
+    resources->random = 1;
+    resources->next_id = 1;
+    resources->scratch = malloc(BUFFER_READ_BYTES);
+    resources->run_event = evtimer_new(base, on_run_queue, resources);
+    resources->tick_event = evtimer_new(base, on_tick, resources);
+    if (resources->scratch == NULL || resources->run_event == NULL ||
+        resources->tick_event == NULL || !relay_counters_init(&resources->counters, snapshot)) {
+        relay_resources_release(resources);
+        return false;
+    }
+    return true;
+}
+
+void relay_resources_release(struct relay_resources *resources)
+{
+    if (resources->base == NULL)
+        return;
+    builtin_release(&resources->builtin);
+    pipe_cache_release(&resources->pipes);
+    buffer_cache_release(&resources->buffers);
+    relay_counters_release(&resources->counters);
+    if (resources->run_event != NULL)
+        event_free(resources->run_event);
+    if (resources->tick_event != NULL)
+        event_free(resources->tick_event);
+    free(resources->scratch);
+    memset(resources, 0, sizeof(*resources));
+}

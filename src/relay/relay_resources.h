@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * relay_resources.h - what a worker lends its sessions.
+ *
+ * The relay does not know workers: each worker owns one of these and fills it in. Everything here
+ * belongs to one thread.
+ */
+#ifndef CULVERT_RELAY_RELAY_RESOURCES_H
+#define CULVERT_RELAY_RELAY_RESOURCES_H
+
+#include <event2/event.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "core/buffer.h"
+#include "core/list.h"
+#include "net/builtin.h"
+#include "net/conn.h"
+#include "net/pipe.h"
+#include "relay/relay_counters.h"
+
+/* Rounds (a read and its write) per pump before other sessions get their turn. */
+#define RELAY_ROUNDS 8
+
+/* The worker's tick: rechecks, spills and buffer waits; it runs only while there is work. */
+#define RELAY_TICK_MS 20
+
+struct relay_resources {
+    struct event_base *base;
+    unsigned char *scratch; /* BUFFER_READ_BYTES: where a copying read lands */
+    struct buffer_cache buffers;
+    struct pipe_cache pipes;
+    struct builtin_services builtin;
+    struct relay_counters counters;
+
+    struct list sessions;       /* all of the worker's, oldest first */
+    struct list run_queue;      /* sessions whose turn comes in the next loop turn */
+    struct list buffer_waiters; /* sessions that may not read until a buffer is free */
+    struct list recheck;        /* conns the tick looks at */
+    struct event *run_event;    /* zero timer, added while run_queue is not empty */
+    struct event *tick_event;  /* RELAY_TICK_MS timer, added while one of the others is not empty */
+    struct event *place_event; /* the worker's: added when a place is freed while accepts pause */
+    bool is_run_pending;
+    bool is_tick_pending;
+    bool wants_places; /* the worker's listeners pause at a limit */
+
+    uint64_t random;    /* xorshift state */
+    uint64_t flip_seed; /* CULVERT_TEST_FLIP: forced changes of the flow method; 0 = none */
+    uint64_t next_id;   /* of sessions; the worker's number is in its upper bits */
+    _Atomic int *process_sessions; /* places taken in the process */
+    _Atomic int *worker_sessions;
+};
+
+/* Prepares lists, timers, scratch memory and caches. False without memory. */
+bool relay_resources_init(struct relay_resources *resources, struct event_base *base,
+                          const struct snapshot *snapshot, struct buffer_budget *buffers,
+                          struct pipe_budget *pipes) CULVERT_MUST_CHECK;
+
+/* Frees it all; no session may be left. */
+void relay_resources_release(struct relay_resources *resources);
+
+/* The tick looks at this conn when it had neither event nor read for a whole tick. */
+void relay_recheck(struct relay_resources *resources, struct conn *conn);
+
+/* Makes sure that the run queue or the tick will run. */
+void relay_wake_run_queue(struct relay_resources *resources);
+void relay_wake_tick(struct relay_resources *resources);
+
+/* A place was freed while the worker's listeners pause: lets them look. */
+void relay_offer_place(struct relay_resources *resources);
+
+/* The next number of the worker's generator (xorshift64*). */
+uint64_t relay_random(struct relay_resources *resources);
+
+#endif

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * session.c - the states of a session in order, its events, its deadline, and its one end.
+ */
+#include "relay/session.h"
+
+#include <assert.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "net/socket.h"
+#include "relay/step.h"
+
+/* One row per state, in the order in which a session passes through them. */
+static const struct {
+    void (*enter)(struct session *session);
+    enum step (*run)(struct session *session);
+    enum step (*expire)(struct session *session);
+} steps[SESSION_STATE_COUNT] = {
+    [SESSION_ROUTE] = {.run = step_route_run, .expire = step_route_run},
+    [SESSION_CONNECT] = {.run = step_connect_run, .expire = step_connect_expire},
+    [SESSION_RELAY] = {.enter = step_relay_enter,
+                       .run = step_relay_run,
+                       .expire = step_relay_expire},
+    [SESSION_ABORT_DRAIN] = {.enter = step_abort_drain_enter,
+                             .run = step_abort_drain_run,
+                             .expire = step_abort_drain_run},
+};
+
+/* A residue older than this gives its pipe back. */
+#define SPILL_AFTER_MS 100
+
+/* A session that moved nothing for this long is idle. */
+#define IDLE_MS 1000
+
+void session_set_phase(struct session *session, enum phase phase)
+{
+    struct listener_counters *counters =
+        &session->resources->counters.listeners[session->listener->index];
+
+    counter_subtract(&counters->sessions[session->phase], 1);
+    counter_add(&counters->sessions[phase], 1);
+    session->phase = phase;
+}
+
+void session_arm(struct session *session, int64_t deadline_ms)
+{
+    int64_t now_ms;
+    struct timeval delay;
+
+    if (deadline_ms == INT64_MAX || (session->armed_ms != 0 && session->armed_ms <= deadline_ms))
+        return;
+    now_ms = clock_now_ms();
+    if (deadline_ms <= now_ms)
+        deadline_ms = now_ms + 1;
+    delay.tv_sec = (deadline_ms - now_ms) / 1000;
+    delay.tv_usec = (deadline_ms - now_ms) % 1000 * 1000;
+    event_add(&session->timer, &delay);
+    session->armed_ms = deadline_ms;
+}
+
+enum flow_wait session_pump(struct session *session, enum side side, int64_t now_ms)
+{
+    struct flow *flow = &session->flow[side];
+    struct relay_resources *resources = session->resources;
+    struct tally_counters *tally = &resources->counters.tallies[session->tally];
+    uint64_t delivered = flow->delivered;
+    uint64_t spliced = flow->spliced;
+    enum flow_wait wait = flow_pump(flow, resources, RELAY_ROUNDS, now_ms);
+
+    delivered = flow->delivered - delivered;
+    if (delivered == 0)
+        return wait;
+    spliced = flow->spliced - spliced;
+    counter_add(side == FRONTEND ? &tally->upload_bytes : &tally->download_bytes, delivered);
+    if (spliced > 0)
+        counter_add(&resources->counters.spliced_bytes, spliced);
+    if (spliced < delivered)
+        counter_add(&resources->counters.copied_bytes, delivered - spliced);
+    if (side == BACKEND && session->first_byte_us == UINT32_MAX) {
+        int64_t took_us = clock_now_us() - session->accepted_us - session->connect_us;
+
+        session->first_byte_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX - 1;
+        latency_observe(&resources->counters.pools[session->pool->index].first_byte, took_us);
+    }
+    return wait;
+}
+
+void session_queue(struct session *session, enum flow_wait wait)
+{
+    struct relay_resources *resources = session->resources;
+
+    if (list_contains_link(&session->queue))
+        return;
+    if (wait == FLOW_WAITS_FOR_TURN) {
+        list_append(&resources->run_queue, &session->queue);
+        relay_wake_run_queue(resources);
+    } else if (wait == FLOW_WAITS_FOR_BUFFER) {
+        list_append(&resources->buffer_waiters, &session->queue);
+        relay_wake_tick(resources);
+    }
+}
+
+enum step session_cut(struct session *session, enum close_reason reason)
+{
+    session->close_reason = reason;
+    if (session->first == FIRST_NOBODY)
+        session->first = FIRST_CULVERT;
+    for (int i = FRONTEND; i <= BACKEND; i++) {
+        struct conn *conn = &session->conn[i];
+
+        if (conn->fd == -1)
+            continue;
+        session->undelivered +=
+            flow_held(&session->flow[1 - i]) + (uint64_t)socket_unacknowledged(conn->fd);
+        conn_reset(conn);
+    }
+    return STEP_OVER;
+}
+
+enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how)
+{
+    session->close_reason = reason;
+    if (session->first == FIRST_NOBODY)
+        session->first = FIRST_CULVERT;
+    switch (how) {
+    case REFUSE_RESET:
+        conn_reset(&session->conn[FRONTEND]);
+        break;
+    case REFUSE_CLOSE:
+        conn_close(&session->conn[FRONTEND]);
+        break;
+    }
+    return STEP_OVER;
+}
+
+/* What the session's end is told: only who asks for it pays for it. */
+static void post_record(struct session *session)
+{
+    struct session_record record;
+    enum access_log access = session->listener->access;
+
+    if (access == ACCESS_OFF || !log_is_enabled(LOG_INFO))
+        return;
+    if (access == ACCESS_ERRORS &&
+        (session->close_reason == CLOSE_DONE || session->close_reason == CLOSE_DRAINED))
+        return;
+    session_describe(session, &record);
+    log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
+}
+
+/* The only place that frees a session. */
+static void session_close(struct session *session)
+{
+    struct relay_resources *resources = session->resources;
+    struct listener_counters *counters = &resources->counters.listeners[session->listener->index];
+
+    assert(
+        session->state != SESSION_RELAY || session->close_reason != CLOSE_DONE ||
+        fault_is(FAULT_CLOSE_BOTH_ON_FIN) ||
+        (session->flow[UPLOAD].state == FLOW_ENDED && session->flow[DOWNLOAD].state == FLOW_ENDED));
+    post_record(session);
+    counter_add(&resources->counters.tallies[session->tally].closed[session->close_reason], 1);
+    counter_subtract(&counters->sessions[session->phase], 1);
+    duration_observe(&counters->duration, clock_now_us() - session->accepted_us);
+
+    list_remove(&session->link);
+    list_remove(&session->queue);
+    event_del(&session->timer);
+    for (int i = FRONTEND; i <= BACKEND; i++) {
+        flow_release(&session->flow[i], resources);
+        if (fault_is(FAULT_FIN_TO_RST))
+            conn_reset(&session->conn[i]);
+        conn_close(&session->conn[i]);
+    }
+    if (session->server != NULL)
+        pool_leave(session->pool, session->server);
+    atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
+    if (resources->wants_places)
+        relay_offer_place(resources);
+    snapshot_unref(session->snapshot);
+    free(session);
+}
+
+/* Does what a step answered, up to where the session waits or no longer exists. */
+static void session_obey(struct session *session, enum step step)
+{
+    while (true) {
+        switch (step) {
+        case STEP_NEXT:
+            assert(session->state + 1 < SESSION_STATE_COUNT);
+            session->state = (enum session_state)(session->state + 1);
+            if (steps[session->state].enter != NULL)
+                steps[session->state].enter(session);
+            step = steps[session->state].run(session);
+            break;
+        case STEP_WAIT:
+            return;
+        case STEP_OVER:
+            session_close(session);
+            return; /* the session no longer exists */
+        }
+    }
+}
+
+void session_run(struct session *session)
+{
+    session_obey(session, steps[session->state].run(session));
+}
+
+void session_end(struct session *session, enum close_reason reason)
+{
+    session_obey(session, session_cut(session, reason));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *argument)
+{
+    struct session *session = argument;
+
+    (void)fd;
+    (void)what;
+    session->armed_ms = 0;
+    session_obey(session, steps[session->state].expire(session));
+}
+
+/* The one place where events become what is known of a conn. */
+static void on_event(struct session *session, enum side side, short what)
+{
+    struct conn *conn = &session->conn[side];
+
+    counter_add(&session->resources->counters.wakeups, 1);
+    if ((what & EV_READ) != 0) {
+        conn->ready_in = true;
+        conn->moved_in = false;
+    }
+    if ((what & EV_WRITE) != 0)
+        conn->ready_out = true;
+    if ((what & EV_CLOSED) != 0) {
+        conn->ready_in = true;
+        conn->hup_in = true;
+    }
+    conn->was_active = true;
+    session->active_side = side;
+    if (fault_is(FAULT_READ_SO_ERROR)) {
+        int error;
+        socklen_t length = sizeof(error);
+
+        getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    }
+    session_run(session);
+}
+
+static void on_frontend_event(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    on_event(argument, FRONTEND, what);
+}
+
+static void on_backend_event(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    on_event(argument, BACKEND, what);
+}
+
+bool session_watch(struct session *session, enum side side)
+{
+    return conn_watch(&session->conn[side], session->resources->base,
+                      side == FRONTEND ? on_frontend_event : on_backend_event, session);
+}
+
+bool session_start(struct relay_resources *resources, struct snapshot *snapshot,
+                   struct listener_config *listener, int fd, const struct addr *client,
+                   int64_t accepted_us)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL)
+        return false;
+    session->resources = resources;
+    session->snapshot = snapshot;
+    session->listener = listener;
+    session->client = *client;
+    session->accepted_us = accepted_us;
+    session->id = resources->next_id++;
+    session->tally = listener->first_tally;
+    session->connect_us = UINT32_MAX;
+    session->first_byte_us = UINT32_MAX;
+    session->close_reason = CLOSE_INTERNAL;
+    event_assign(&session->timer, resources->base, -1, 0, on_timer, session);
+    conn_init(&session->conn[FRONTEND]);
+    conn_init(&session->conn[BACKEND]);
+    conn_open(&session->conn[FRONTEND], fd, client->family != AF_UNIX);
+    if (!session_watch(session, FRONTEND)) {
+        free(session);
+        return false;
+    }
+    list_append(&resources->sessions, &session->link);
+    counter_add(&resources->counters.listeners[listener->index].sessions[session->phase], 1);
+    if (listener->access_start && log_is_enabled(LOG_INFO)) {
+        struct session_record record;
+
+        session_describe(session, &record);
+        log_post(LOG_INFO, LOG_ACCESS, session_record_expand_start, &record, sizeof(record));
+    }
+    session_run(session);
+    return true;
+}
+
+/* RELAY: a conn with a read to make makes it; one without is asked for its error. */
+static enum step recheck_relay(struct session *session, enum side side)
+{
+    struct conn *conn = &session->conn[side];
+    struct flow *in = &session->flow[side];
+    struct flow *out = &session->flow[other_side(side)];
+
+    if (out->pipe != NULL) {
+        if (clock_now_ms() - out->stalled_ms >= SPILL_AFTER_MS)
+            flow_spill(out, session->resources);
+        if (out->pipe != NULL)
+            relay_recheck(session->resources, conn);
+    }
+    session->active_side = side;
+    if (in->state == FLOW_OPEN && flow_held(in) == 0 && in->destination->ready_out) {
+        conn_look_for_mark(conn);
+        conn->ready_in = true;
+        conn->moved_in = false;
+        return step_relay_run(session);
+    }
+    if (conn_peek_error(conn) && !fault_is(FAULT_MISS_RST))
+        return step_relay_abort(session, side);
+    return STEP_WAIT;
+}
+
+void session_recheck(struct conn *conn)
+{
+    struct session *session = event_get_callback_arg(&conn->event);
+    enum side side = conn == &session->conn[FRONTEND] ? FRONTEND : BACKEND;
+    enum step step = STEP_WAIT;
+
+    switch (session->state) {
+    case SESSION_ROUTE:
+        return;
+    case SESSION_CONNECT:
+        if (side == FRONTEND && conn_peek_error(conn))
+            step = step_connect_client_left(session);
+        break;
+    case SESSION_RELAY:
+        step = recheck_relay(session, side);
+        break;
+    case SESSION_ABORT_DRAIN:
+        step = step_abort_drain_run(session);
+        break;
+    case SESSION_STATE_COUNT:
+        assert(false);
+    }
+    session_obey(session, step);
+}
+
+bool session_is_idle(const struct session *session, int64_t now_ms)
+{
+    const struct flow *up = &session->flow[UPLOAD];
+    const struct flow *down = &session->flow[DOWNLOAD];
+
+    return session->state == SESSION_RELAY && flow_held(up) == 0 && flow_held(down) == 0 &&
+           now_ms - up->read_ms >= IDLE_MS && now_ms - down->read_ms >= IDLE_MS;
+}
+
+static void copy_name(char *to, const char *name)
+{
+    size_t length = strnlen(name, SESSION_NAME_BYTES - 1);
+
+    memcpy(to, name, length);
+    to[length] = '\0';
+}
+
+/* The client as [log] client_ip wants it shown. */
+static void describe_client(const struct session *session, struct text *text)
+{
+    struct addr client = session->client;
+
+    switch (session->snapshot->process.client_ip) {
+    case CLIENT_IP_OFF:
+        return;
+    case CLIENT_IP_MASKED:
+        if (client.family == AF_INET)
+            client.v4.s_addr &= htonl(0xffffff00);
+        else if (client.family == AF_INET6)
+            memset(client.v6.s6_addr + 6, 0, 10);
+        break;
+    case CLIENT_IP_FULL:
+        break;
+    }
+    addr_format(&client, text);
+}
+
+/* The kernel's smoothed round-trip time to the client in microseconds, 0 when not known. */
+static uint32_t frontend_rtt_us(const struct session *session)
+{
+    const struct conn *conn = &session->conn[FRONTEND];
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (conn->fd == -1 || !conn->is_tcp ||
+        getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &length) == -1)
+        return 0;
+    return info.tcpi_rtt;
+}
+
+void session_describe(const struct session *session, struct session_record *record)
+{
+    const struct flow *flow = session->flow;
+    struct text client = text_over(record->client, sizeof(record->client));
+    char addr[ADDR_TEXT_BYTES];
+    int64_t now_us = clock_now_us();
+
+    memset(record, 0, offsetof(struct session_record, client));
+    memset(&record->client, 0, sizeof(*record) - offsetof(struct session_record, client));
+    record->id = session->id;
+    copy_name(record->listener, session->listener->name);
+    if (session->route != NULL)
+        copy_name(record->route, session->route->name);
+    if (session->pool != NULL)
+        copy_name(record->pool, session->pool->name);
+    if (session->tried_count > 0) {
+        const struct server *server =
+            &session->pool->servers[session->tried[session->tried_count - 1]];
+        struct text text = text_over(record->server_addr, sizeof(record->server_addr));
+
+        copy_name(record->server, server->name);
+        text_append(&text, server_addr_text(server, addr));
+    }
+    describe_client(session, &client);
+    record->reason = session->close_reason;
+    record->phase = session->phase;
+    record->first = session->first;
+    record->waited_for = session->waited_for;
+    record->error = session->close_error;
+    record->upload_bytes = flow[UPLOAD].delivered;
+    record->download_bytes = flow[DOWNLOAD].delivered;
+    record->spliced_bytes = flow[UPLOAD].spliced + flow[DOWNLOAD].spliced;
+    record->undelivered_bytes = session->undelivered;
+    record->duration_us = now_us - session->accepted_us;
+    record->started_wall_us = clock_wall_us() - record->duration_us;
+    record->connect_us = session->connect_us == UINT32_MAX ? -1 : (int64_t)session->connect_us;
+    record->first_byte_us =
+        session->first_byte_us == UINT32_MAX ? -1 : (int64_t)session->first_byte_us;
+    record->rtt_us = frontend_rtt_us(session);
+    record->retries = session->tried_count > 0 ? session->tried_count - 1u : 0;
+}

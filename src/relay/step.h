@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step.h - the states of a session and what they share. Private to relay/.
+ *
+ * Each state has a `run` for events and an `expire` for its deadline; both may be called at any
+ * time, and look for themselves at what is due.
+ */
+#ifndef CULVERT_RELAY_STEP_H
+#define CULVERT_RELAY_STEP_H
+
+#include "relay/session.h"
+
+enum step step_route_run(struct session *session);
+
+enum step step_connect_run(struct session *session);
+enum step step_connect_expire(struct session *session);
+/* The client gave up while the session was still connecting. */
+enum step step_connect_client_left(struct session *session);
+
+/* Called once when the state is entered. */
+void step_relay_enter(struct session *session);
+enum step step_relay_run(struct session *session);
+enum step step_relay_expire(struct session *session);
+/* conn[side] carries an error that no read has met yet. */
+enum step step_relay_abort(struct session *session, enum side side);
+
+void step_abort_drain_enter(struct session *session);
+enum step step_abort_drain_run(struct session *session);
+
+/* Makes the timer fire no later than `deadline_ms` (clock_now_ms()). One that is armed earlier
+   stays: its expire function looks and arms it for the rest. */
+void session_arm(struct session *session, int64_t deadline_ms);
+
+/* Watches a conn of the session. False without memory. */
+bool session_watch(struct session *session, enum side side) CULVERT_MUST_CHECK;
+
+void session_set_phase(struct session *session, enum phase phase);
+
+/* flow_pump() of flow[side] with the counters kept. */
+enum flow_wait session_pump(struct session *session, enum side side, int64_t now_ms);
+
+/* Puts the session where flow_pump()'s answer wants it: the run queue, the buffer waiters. */
+void session_queue(struct session *session, enum flow_wait wait);
+
+/* Over, for a reason of culvert's own: both conns are reset, what they still owed is counted. */
+enum step session_cut(struct session *session, enum close_reason reason);
+
+/* Over before the relay: the client is refused as the listener says. */
+enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step_abort_drain.c - a conn was reset: deliver what came before, then reset the other one.
+ *
+ * X is the conn that failed, Y the other. A reset discards what Y's peer has not received yet, so Y
+ * is reset only when its send queue is empty, or when nothing has moved for two seconds.
+ */
+#include <errno.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "net/socket.h"
+#include "relay/step.h"
+
+/* Without progress for this long, Y is reset with bytes undelivered. */
+#define DRAIN_MS 2000
+
+/* When to look at Y's send queue, in milliseconds after the last look. */
+static const int look_ms[] = {5, 15, 30, 50, 100};
+
+/* The errno of a conn that was seen broken but not read to its error yet. */
+static void learn_error(struct conn *conn)
+{
+    char byte;
+    size_t moved;
+
+    if (conn->error == 0 && conn->ops->read(conn, &byte, 1, &moved) != IO_FAILED)
+        conn_fail(conn, ECONNRESET);
+}
+
+void step_abort_drain_enter(struct session *session)
+{
+    enum side x = session->broken_side;
+    struct conn *broken = &session->conn[x];
+    struct flow *to_broken = &session->flow[other_side(x)];
+
+    session_set_phase(session, PHASE_ABORTING);
+    if (session->first == FIRST_NOBODY)
+        session->first = x == FRONTEND ? FIRST_CLIENT : FIRST_SERVER;
+    session->undelivered += flow_held(to_broken);
+    flow_break(to_broken, session->resources, broken);
+    /* The kernel still holds what preceded the reset: read until it tells. */
+    broken->ready_in = true;
+    broken->hup_in = true;
+    session->state_ms = clock_now_ms();
+    session->looks = 0;
+}
+
+/* The reason is known now: X was read to its end or error. */
+static void settle_reason(struct session *session)
+{
+    enum side x = session->broken_side;
+    struct conn *broken = &session->conn[x];
+
+    session->close_error = broken->error;
+    if (x == BACKEND && broken->eof)
+        session->close_reason = CLOSE_DONE; /* it answered early and closed */
+    else
+        session->close_reason = close_reason_from_error(broken->error, x == FRONTEND);
+}
+
+static enum step finish(struct session *session)
+{
+    enum side y = other_side(session->broken_side);
+    struct conn *other = &session->conn[y];
+    const struct flow *flow = &session->flow[session->broken_side];
+
+    session->undelivered += flow_held(flow) + (uint64_t)socket_unacknowledged(other->fd);
+    if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN))
+        conn_close(other);
+    else
+        conn_reset(other);
+    return STEP_OVER;
+}
+
+/* Y's send queue is not empty: looks again soon. True when the drain has lasted too long. */
+static bool is_overdue(struct session *session, int64_t now_ms)
+{
+    size_t look =
+        session->looks < ARRAY_LENGTH(look_ms) ? session->looks : ARRAY_LENGTH(look_ms) - 1;
+
+    if (now_ms >= session->state_ms + DRAIN_MS)
+        return true;
+    if (session->looks < ARRAY_LENGTH(look_ms))
+        session->looks++;
+    session_arm(session, now_ms + look_ms[look]);
+    return false;
+}
+
+enum step step_abort_drain_run(struct session *session)
+{
+    enum side x = session->broken_side;
+    struct conn *broken = &session->conn[x];
+    struct conn *other = &session->conn[other_side(x)];
+    struct flow *flow = &session->flow[x];
+    int64_t now_ms = clock_now_ms();
+    uint64_t delivered = flow->delivered;
+    enum flow_wait wait = session_pump(session, x, now_ms);
+    int queued;
+
+    if (flow->delivered != delivered)
+        session->state_ms = now_ms;
+    if (flow->state == FLOW_BROKEN && flow->broken_by != broken) {
+        /* Y is gone as well, or memory is. */
+        if (broken->fd != -1)
+            learn_error(broken);
+        settle_reason(session);
+        return finish(session);
+    }
+    if (wait == FLOW_WAITS_FOR_TURN || wait == FLOW_WAITS_FOR_BUFFER) {
+        session_queue(session, wait);
+        return STEP_WAIT;
+    }
+    if (broken->fd != -1 && (wait == FLOW_WAITS_FOR_SOURCE || flow->state != FLOW_OPEN)) {
+        learn_error(broken);
+        settle_reason(session);
+        conn_close(broken);
+        if (flow->state == FLOW_OPEN)
+            flow_break(flow, session->resources, broken);
+    }
+    if (flow_held(flow) > 0 || flow->state == FLOW_OPEN || flow->state == FLOW_ENDING)
+        return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;
+
+    queued = other->is_tcp ? socket_unacknowledged(other->fd) : 0;
+    if (queued == 0 || conn_peek_error(other))
+        return finish(session);
+    if (queued < other->stalled_bytes || session->looks == 0)
+        session->state_ms = now_ms;
+    other->stalled_bytes = queued;
+    return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;
+}

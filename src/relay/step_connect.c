@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step_connect.c - choosing a server and connecting to it; another one if that fails.
+ *
+ * The client's bytes stay in the kernel meanwhile, so a further attempt loses none of them.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/log.h"
+#include "net/socket.h"
+#include "relay/step.h"
+
+static void log_server_state(const struct session *session, enum log_level level,
+                             const struct server *server, const char *to)
+{
+    struct log_event event;
+    char addr[ADDR_TEXT_BYTES];
+
+    log_event_begin(&event, level, "server_state");
+    log_event_string(&event, "pool", session->pool->name);
+    log_event_string(&event, "server", server->name);
+    log_event_string(&event, "server_addr", server_addr_text(server, addr));
+    log_event_string(&event, "to", to);
+    log_event_string(&event, "cause", "passive");
+    log_event_post(&event);
+}
+
+static void count_connect(struct session *session, enum connect_result result)
+{
+    struct relay_counters *counters = &session->resources->counters;
+
+    counter_add(&counters->servers[session->server->index].connects[result], 1);
+}
+
+static enum connect_result result_of(enum close_reason reason, int error)
+{
+    if (reason == CLOSE_CONNECT_REFUSED)
+        return CONNECT_REFUSED;
+    if (reason == CLOSE_CONNECT_TIMEOUT)
+        return CONNECT_TIMED_OUT;
+    if (reason == CLOSE_PORTS_EXHAUSTED)
+        return CONNECT_PORTS_EXHAUSTED;
+    return error == ECONNRESET ? CONNECT_RESET : CONNECT_UNREACHABLE;
+}
+
+/* The attempt under way failed: gives the server's place back and remembers why. */
+static void attempt_failed(struct session *session, enum close_reason reason, int error)
+{
+    struct server *server = session->server;
+
+    session->close_reason = reason;
+    session->close_error = error;
+    count_connect(session, result_of(reason, error));
+    conn_reset(&session->conn[BACKEND]);
+    if (close_reason_blames_server(reason)) {
+        if (pool_connect_failed(session->pool, server, clock_now_ms()))
+            log_server_state(session, LOG_WARN, server, "ejected");
+    } else {
+        pool_connect_abandoned(session->pool, server);
+    }
+    pool_leave(session->pool, server);
+    session->server = NULL;
+}
+
+static enum step connected(struct session *session)
+{
+    struct relay_counters *counters = &session->resources->counters;
+    int64_t took_us = clock_now_us() - session->accepted_us;
+
+    count_connect(session, CONNECT_OK);
+    if (pool_connect_succeeded(session->pool, session->server))
+        log_server_state(session, LOG_INFO, session->server, "up");
+    session->connect_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX - 1;
+    latency_observe(&counters->pools[session->pool->index].connect, took_us);
+    return STEP_NEXT;
+}
+
+/* Takes a place on a server that was not tried yet. */
+static enum pool_answer pick(struct session *session)
+{
+    struct server *tried[SESSION_TRIES_MAX];
+    enum pool_answer answer;
+
+    for (unsigned i = 0; i < session->tried_count; i++)
+        tried[i] = &session->pool->servers[session->tried[i]];
+    answer = pool_pick(session->pool, tried, session->tried_count, clock_now_ms(),
+                       &session->resources->random, &session->server);
+    if (answer == POOL_CHOSEN)
+        session->tried[session->tried_count++] = (uint16_t)session->server->position;
+    return answer;
+}
+
+/* Opens the backend socket and starts to connect: 0, EINPROGRESS or the errno. */
+static int open_backend(struct session *session)
+{
+    const struct server *server = session->server;
+    struct conn *conn = &session->conn[BACKEND];
+    int fd;
+
+    if (server->builtin != BUILTIN_NONE) {
+        fd = builtin_connect(&session->resources->builtin, server->builtin);
+        if (fd == -1)
+            return errno;
+        conn_open(conn, fd, false);
+        return 0;
+    }
+    fd = socket_open(&server->addr, &session->pool->options.socket);
+    if (fd == -1)
+        return errno;
+    conn_open(conn, fd, server->addr.family != AF_UNIX);
+    return socket_connect(fd, &server->addr);
+}
+
+/* No attempt is left: the client is told as `when_down` says. */
+static enum step give_up(struct session *session)
+{
+    return session_refuse(session, session->close_reason, session->listener->when_down);
+}
+
+static enum step start_attempt(struct session *session)
+{
+    while (session->tried_count <= session->pool->options.connect_retries) {
+        enum close_reason reason;
+        int error;
+
+        switch (pick(session)) {
+        case POOL_CHOSEN:
+            break;
+        case POOL_NONE_USABLE:
+            if (session->tried_count == 0)
+                session->close_reason = CLOSE_NO_SERVER;
+            return give_up(session);
+        case POOL_ALL_FULL:
+            if (session->tried_count == 0)
+                session->close_reason = CLOSE_LIMIT;
+            return give_up(session);
+        case POOL_UNRESOLVED:
+            if (session->tried_count == 0)
+                session->close_reason = CLOSE_DNS_FAILED;
+            return give_up(session);
+        }
+        if (session->tried_count > 1)
+            counter_add(&session->resources->counters.pools[session->pool->index].retries, 1);
+
+        error = open_backend(session);
+        if (error == 0 || error == EINPROGRESS) {
+            if (!session_watch(session, BACKEND)) {
+                error = ENOMEM;
+            } else if (error == 0) {
+                return connected(session);
+            } else {
+                session->state_ms = clock_now_ms();
+                session_arm(session, session->state_ms + session->pool->options.connect_timeout_ms);
+                return STEP_WAIT;
+            }
+        }
+        reason = close_reason_from_connect_error(error);
+        attempt_failed(session, reason, error);
+        if (reason == CLOSE_NO_RESOURCES)
+            break; /* another server would need the same descriptor or memory */
+    }
+    return give_up(session);
+}
+
+/* The backend socket had its first event. */
+static enum step look_at_backend(struct session *session)
+{
+    struct conn *conn = &session->conn[BACKEND];
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
+        error = errno;
+    if (error == 0) {
+        struct sockaddr_storage peer;
+
+        length = sizeof(peer);
+        if (getpeername(conn->fd, (struct sockaddr *)&peer, &length) == -1)
+            return STEP_WAIT; /* not the end of the connect yet */
+        return connected(session);
+    }
+    if (error == ECONNRESET || error == EPIPE) {
+        /* Connected, then reset: what the server sent before is still to be read. The look has
+           eaten the errno, so it is kept here. */
+        conn_fail(conn, error);
+        return connected(session);
+    }
+    attempt_failed(session, close_reason_from_connect_error(error), error);
+    return start_attempt(session);
+}
+
+/* The planted fault: no connect before the client has sent something. */
+static bool fault_waits_for_client(const struct session *session)
+{
+    char byte;
+
+    return fault_is(FAULT_LAZY_CONNECT) &&
+           recv(session->conn[FRONTEND].fd, &byte, 1, MSG_PEEK) == -1;
+}
+
+enum step step_connect_run(struct session *session)
+{
+    if (session->conn[BACKEND].fd == -1) {
+        if (fault_waits_for_client(session))
+            return STEP_WAIT;
+        session_set_phase(session, PHASE_CONNECT);
+        return start_attempt(session);
+    }
+    if (session->active_side == FRONTEND) {
+        /* Data, an end or a reset: its events do not tell. The tick will look, if it comes to
+           that; most connects are faster. */
+        relay_recheck(session->resources, &session->conn[FRONTEND]);
+        return STEP_WAIT;
+    }
+    return look_at_backend(session);
+}
+
+enum step step_connect_expire(struct session *session)
+{
+    int64_t deadline_ms = session->state_ms + session->pool->options.connect_timeout_ms;
+
+    if (session->conn[BACKEND].fd == -1)
+        return STEP_WAIT;
+    if (session->pool->options.connect_timeout_ms == 0)
+        return STEP_WAIT;
+    if (clock_now_ms() < deadline_ms) {
+        session_arm(session, deadline_ms);
+        return STEP_WAIT;
+    }
+    attempt_failed(session, CLOSE_CONNECT_TIMEOUT, ETIMEDOUT);
+    return start_attempt(session);
+}
+
+enum step step_connect_client_left(struct session *session)
+{
+    if (session->server != NULL) {
+        pool_connect_abandoned(session->pool, session->server);
+        pool_leave(session->pool, session->server);
+        session->server = NULL;
+    }
+    session->first = FIRST_CLIENT;
+    session->close_error = ECONNRESET;
+    session->close_reason = CLOSE_CLIENT_LEFT;
+    conn_reset(&session->conn[BACKEND]);
+    conn_close(&session->conn[FRONTEND]);
+    return STEP_OVER;
+}

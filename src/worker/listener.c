@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listener.c - from a listening socket to a session on the right worker.
+ */
+#include "worker/listener.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "net/socket.h"
+#include "relay/session.h"
+#include "worker/worker_internal.h"
+
+/* Accepts per wake-up, so that a flood of connections cannot starve the sessions. */
+#define ACCEPT_BUDGET 16
+
+/* More than any backlog: bounds the emptying of a queue that someone floods. */
+#define QUEUE_MAX 65536
+
+/* How long accepting rests after a shortage, and at a limit (a freed place ends that one earlier).
+ */
+#define SHORTAGE_PAUSE_MS 100
+#define LIMIT_PAUSE_MS 20
+
+/* A worker hands over when it has this many sessions more than the least loaded one, or more than
+   one in 64 of all. */
+#define HANDOVER_LEAD 8
+
+/* Places of one connection: of the process, of its listener, of its worker. */
+
+static void release_places(struct worker_shared *shared, struct listener_config *config,
+                           struct worker *worker)
+{
+    atomic_fetch_sub_explicit(&shared->sessions, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->sessions, 1, memory_order_relaxed);
+}
+
+/* New sessions are refused while buffers are nearly spent, so that live ones keep moving. */
+static bool buffers_are_short(const struct buffer_budget *buffers)
+{
+    size_t used = atomic_load_explicit(&buffers->used_bytes, memory_order_relaxed);
+
+    return used > buffers->limit_bytes / 10 * 9;
+}
+
+static bool reserve_places(struct worker_shared *shared, struct listener_config *config,
+                           struct worker *worker)
+{
+    int total = atomic_fetch_add_explicit(&shared->sessions, 1, memory_order_relaxed);
+    int own = atomic_fetch_add_explicit(&config->sessions, 1, memory_order_relaxed);
+
+    atomic_fetch_add_explicit(&worker->sessions, 1, memory_order_relaxed);
+    if (total < shared->max_connections &&
+        (config->max_connections == 0 || own < config->max_connections) &&
+        !buffers_are_short(&shared->buffers))
+        return true;
+    release_places(shared, config, worker);
+    return false;
+}
+
+static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is_limit)
+{
+    struct worker *worker = listener->worker;
+    struct timeval delay = {.tv_usec = pause_ms * 1000};
+
+    event_del(listener->event);
+    listener->is_paused = true;
+    listener->is_paused_by_limit = is_limit;
+    listener->resume_ms = clock_now_ms() + pause_ms;
+    if (is_limit)
+        worker->resources.wants_places = true;
+    if (!evtimer_pending(worker->resume_event, NULL))
+        event_add(worker->resume_event, &delay);
+}
+
+/* True when accepting may go on at once; false when the listener rests now. */
+static bool survive_accept_error(struct listener *listener, int error)
+{
+    struct accept_counters *counters = &listener->worker->accept_counters;
+    struct counter *counter;
+    uint64_t suppressed;
+
+    if (error == EMFILE)
+        counter = &counters->emfile;
+    else if (error == ENFILE)
+        counter = &counters->enfile;
+    else if (error == ENOBUFS)
+        counter = &counters->enobufs;
+    else if (error == ENOMEM)
+        counter = &counters->enomem;
+    else {
+        /* The connection failed before it was accepted, or a pending network error of it was
+           passed on (accept(2)): nothing is wrong with the socket. */
+        counter_add(&counters->other, 1);
+        return true;
+    }
+    counter_add(counter, 1);
+    if (log_limit_pass(&listener->worker->accept_log, clock_now_ms(), &suppressed)) {
+        struct log_event event;
+
+        log_event_begin(&event, LOG_WARN, "accept_paused");
+        log_event_string(&event, "listener", listener->config->name);
+        log_event_string(&event, "errno", strerrorname_np(error));
+        log_event_integer(&event, "suppressed", (int64_t)suppressed);
+        log_event_post(&event);
+    }
+    pause_accepting(listener, SHORTAGE_PAUSE_MS, false);
+    return false;
+}
+
+/* A record for a connection that never became a session. */
+static void record_refusal(const struct listener *listener, const struct addr *client,
+                           enum close_reason reason)
+{
+    struct session_record record;
+    struct text text;
+
+    if (listener->config->access == ACCESS_OFF || !log_is_enabled(LOG_INFO))
+        return;
+    memset(&record, 0, sizeof(record));
+    strncpy(record.listener, listener->config->name, sizeof(record.listener) - 1);
+    text = text_over(record.client, sizeof(record.client));
+    if (listener->worker->snapshot->process.client_ip == CLIENT_IP_FULL)
+        addr_format(client, &text);
+    record.id = listener->worker->resources.next_id++;
+    record.reason = reason;
+    record.first = FIRST_CULVERT;
+    record.started_wall_us = clock_wall_us();
+    record.connect_us = -1;
+    record.first_byte_us = -1;
+    log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
+}
+
+/* At a limit under `on_limit = reset | close`: takes one connection and refuses it. False when the
+   queue is empty. */
+static bool refuse_one(struct listener *listener)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    struct addr client;
+    int fd =
+        accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd == -1)
+        return errno == EINTR || (errno != EAGAIN && survive_accept_error(listener, errno));
+    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
+    counter_add(
+        &listener->worker->resources.counters.listeners[listener->config->index].rejected_limit, 1);
+    record_refusal(listener, &client, CLOSE_LIMIT);
+    if (listener->worker->snapshot->process.on_limit == ON_LIMIT_RESET && client.family != AF_UNIX)
+        socket_reset_close(fd);
+    else
+        close(fd);
+    return true;
+}
+
+/* The worker that should serve the next session: the accepting one, unless it is clearly ahead. */
+static struct worker *choose_worker(struct worker *accepting)
+{
+    const struct worker_shared *shared = accepting->shared;
+    struct worker *least = accepting;
+    int least_sessions = atomic_load_explicit(&accepting->sessions, memory_order_relaxed) - 1;
+    int own = least_sessions;
+    int total = atomic_load_explicit(&shared->sessions, memory_order_relaxed);
+    int lead = total / 64 > HANDOVER_LEAD ? total / 64 : HANDOVER_LEAD;
+
+    for (unsigned i = 0; i < shared->worker_count; i++) {
+        int sessions = atomic_load_explicit(&shared->workers[i]->sessions, memory_order_relaxed);
+
+        if (sessions < least_sessions) {
+            least_sessions = sessions;
+            least = shared->workers[i];
+        }
+    }
+    return own > least_sessions + lead ? least : accepting;
+}
+
+/* Starts the session here; its places are reserved. */
+static void start_here(struct worker *worker, struct snapshot *snapshot,
+                       struct listener_config *config, int fd, const struct addr *client,
+                       int64_t accepted_us)
+{
+    struct tally_counters *tally = &worker->resources.counters.tallies[config->first_tally];
+
+    if (session_start(&worker->resources, snapshot, config, fd, client, accepted_us))
+        return;
+    counter_add(&tally->closed[CLOSE_NO_RESOURCES], 1);
+    if (client->family == AF_UNIX)
+        close(fd);
+    else
+        socket_reset_close(fd);
+    release_places(worker->shared, config, worker);
+    snapshot_unref(snapshot);
+}
+
+/* Gives the connection to the other worker. False when its mailbox is closed or memory is short. */
+static bool hand_over(struct worker *from, struct worker *to, struct listener_config *config,
+                      int fd, const struct addr *client, int64_t accepted_us)
+{
+    struct message message = {
+        .kind = MESSAGE_SESSION,
+        .fd = fd,
+        .listener_index = config->index,
+        .snapshot = snapshot_ref(from->snapshot),
+        .client = *client,
+        .accepted_us = accepted_us,
+    };
+
+    atomic_fetch_add_explicit(&to->sessions, 1, memory_order_relaxed);
+    if (mailbox_post(&to->mailbox, &message)) {
+        atomic_fetch_sub_explicit(&from->sessions, 1, memory_order_relaxed);
+        return true;
+    }
+    atomic_fetch_sub_explicit(&to->sessions, 1, memory_order_relaxed);
+    snapshot_unref(message.snapshot);
+    return false;
+}
+
+/* Accepts one connection. False when there is none, or the listener rests now. */
+static bool accept_one(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+    struct worker_shared *shared = worker->shared;
+    struct listener_config *config = listener->config;
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    struct addr client;
+    struct worker *target;
+    int64_t accepted_us;
+    int fd;
+
+    if (!reserve_places(shared, config, worker)) {
+        if (worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
+            return refuse_one(listener);
+        pause_accepting(listener, LIMIT_PAUSE_MS, true);
+        return false;
+    }
+    fd = accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd == -1) {
+        int error = errno;
+
+        release_places(shared, config, worker);
+        return error == EINTR || (error != EAGAIN && survive_accept_error(listener, error));
+    }
+    accepted_us = clock_now_us();
+    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
+    counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
+
+    target = shared->worker_count > 1 ? choose_worker(worker) : worker;
+    if (target == worker || !hand_over(worker, target, config, fd, &client, accepted_us))
+        start_here(worker, snapshot_ref(worker->snapshot), config, fd, &client, accepted_us);
+    return true;
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *argument)
+{
+    struct listener *listener = argument;
+
+    (void)fd;
+    (void)what;
+    for (int i = 0; i < ACCEPT_BUDGET; i++) {
+        if (!accept_one(listener))
+            return;
+    }
+}
+
+bool listener_open(struct listener *listener)
+{
+    listener->event = event_new(listener->worker->base, listener->fd, EV_READ | EV_PERSIST,
+                                on_acceptable, listener);
+    if (listener->event == NULL)
+        return false;
+    return event_add(listener->event, NULL) == 0;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->fd == -1)
+        return;
+    if (listener->event != NULL) {
+        /* What waits in the queue was accepted by the kernel on our behalf. */
+        for (int i = 0; i < QUEUE_MAX && !listener->is_paused; i++) {
+            if (!accept_one(listener))
+                break;
+        }
+        event_free(listener->event);
+    }
+    close(listener->fd);
+    listener->event = NULL;
+    listener->fd = -1;
+}
+
+void listener_receive(struct worker *worker, const struct message *message)
+{
+    struct listener_config *config = &message->snapshot->listeners[message->listener_index];
+
+    start_here(worker, message->snapshot, config, message->fd, &message->client,
+               message->accepted_us);
+}
+
+void listener_resume_all(struct worker *worker, bool has_place)
+{
+    int64_t now_ms = clock_now_ms();
+    int64_t next_ms = INT64_MAX;
+    bool wants_places = false;
+
+    for (unsigned i = 0; i < worker->listener_count; i++) {
+        struct listener *listener = &worker->listeners[i];
+
+        if (!listener->is_paused || listener->fd == -1)
+            continue;
+        if (listener->resume_ms <= now_ms || (has_place && listener->is_paused_by_limit)) {
+            listener->is_paused = false;
+            event_add(listener->event, NULL);
+            continue;
+        }
+        wants_places |= listener->is_paused_by_limit;
+        if (listener->resume_ms < next_ms)
+            next_ms = listener->resume_ms;
+    }
+    worker->resources.wants_places = wants_places;
+    if (next_ms != INT64_MAX) {
+        struct timeval delay = {.tv_usec = (next_ms - now_ms) * 1000};
+
+        event_add(worker->resume_event, &delay);
+    }
+}
