@@ -29,10 +29,10 @@
 /* What a splice asks the source for; the pipe's size bounds what it gets. */
 #define SPLICE_ASK_BYTES ((size_t)1 << 20)
 
-static void flow_fail(struct flow *flow, const struct conn *by)
+static void flow_fail(struct flow *flow, enum flow_culprit culprit)
 {
     flow->state = FLOW_BROKEN;
-    flow->broken_by = by;
+    flow->culprit = culprit;
 }
 
 static void account_read(struct flow *flow, int64_t now_ms)
@@ -82,7 +82,7 @@ static bool keep_residue(struct flow *flow, struct relay_resources *resources,
     case BUFFER_NO_MEMORY:
         break;
     }
-    flow_fail(flow, NULL);
+    flow_fail(flow, FLOW_BROKEN_BY_MEMORY);
     return false;
 }
 
@@ -103,7 +103,7 @@ static void forward(struct flow *flow, struct relay_resources *resources,
         break;
     case IO_ENDED: /* reads only */
     case IO_FAILED:
-        flow_fail(flow, flow->destination);
+        flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
         return;
     }
     if (moved < size && keep_residue(flow, resources, bytes + moved, size - moved))
@@ -126,7 +126,7 @@ static void drain_buffer(struct flow *flow, struct relay_resources *resources, i
         break;
     case IO_ENDED: /* reads only */
     case IO_FAILED:
-        flow_fail(flow, flow->destination);
+        flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
         return;
     }
     if (buffer_held(buffer) > 0) {
@@ -159,7 +159,7 @@ static void drain_pipe(struct flow *flow, int64_t now_ms)
             return;
         }
         conn_fail(flow->destination, count == 0 ? EPIPE : errno);
-        flow_fail(flow, flow->destination);
+        flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
         return;
     }
 }
@@ -185,7 +185,7 @@ static void pass_end_on(struct flow *flow)
         return;
     case IO_ENDED: /* reads only */
     case IO_FAILED:
-        flow_fail(flow, flow->destination);
+        flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
         return;
     }
 }
@@ -214,7 +214,7 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
         source_ended(flow, now_ms);
         return FLOW_WAITS_FOR_TURN;
     case IO_FAILED:
-        flow_fail(flow, source);
+        flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
         return FLOW_WAITS_FOR_NOTHING;
     }
     account_read(flow, now_ms);
@@ -263,7 +263,7 @@ static enum flow_wait confirm_by_read(struct flow *flow, struct relay_resources 
         source_ended(flow, now_ms);
         return FLOW_WAITS_FOR_TURN;
     case IO_FAILED:
-        flow_fail(flow, source);
+        flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
         return FLOW_WAITS_FOR_NOTHING;
     }
     return FLOW_WAITS_FOR_SOURCE;
@@ -319,7 +319,7 @@ static enum flow_wait fill_splice(struct flow *flow, struct relay_resources *res
     }
     if (count == -1 && errno != EAGAIN) {
         conn_fail(source, errno);
-        flow_fail(flow, source);
+        flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
         return FLOW_WAITS_FOR_NOTHING;
     }
     return confirm_by_read(flow, resources, now_ms);
@@ -344,7 +344,7 @@ static enum flow_wait pump_once(struct flow *flow, struct relay_resources *resou
         if (!flow->destination->ready_out)
             return FLOW_WAITS_FOR_DESTINATION;
         drain(flow, resources, now_ms);
-        if (flow->state == FLOW_BROKEN && flow->broken_by != flow->source)
+        if (flow->state == FLOW_BROKEN && flow->culprit != FLOW_BROKEN_BY_SOURCE)
             return FLOW_WAITS_FOR_NOTHING;
         if (flow_held(flow) > 0)
             return FLOW_WAITS_FOR_DESTINATION;
@@ -394,10 +394,10 @@ enum flow_wait flow_pump(struct flow *flow, struct relay_resources *resources, i
     return wait;
 }
 
-void flow_break(struct flow *flow, struct relay_resources *resources, const struct conn *by)
+void flow_break(struct flow *flow, struct relay_resources *resources, enum flow_culprit culprit)
 {
     if (flow->state != FLOW_ENDED)
-        flow_fail(flow, by);
+        flow_fail(flow, culprit);
     flow_release(flow, resources);
 }
 

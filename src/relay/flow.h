@@ -33,7 +33,14 @@ enum flow_state {
     FLOW_OPEN,   /* the source may still produce bytes */
     FLOW_ENDING, /* the source has ended; the destination has not been told yet */
     FLOW_ENDED,  /* all delivered, and the destination's write side is shut */
-    FLOW_BROKEN, /* `broken_by` failed: whatever comes next must not look like an end */
+    FLOW_BROKEN, /* `culprit` failed: whatever comes next must not look like an end */
+};
+
+/* What broke a flow. */
+enum flow_culprit {
+    FLOW_BROKEN_BY_MEMORY, /* no buffer for bytes that were read */
+    FLOW_BROKEN_BY_SOURCE,
+    FLOW_BROKEN_BY_DESTINATION,
 };
 
 /* What flow_pump() is waiting for when it returns. */
@@ -46,18 +53,18 @@ enum flow_wait {
 };
 
 struct flow {
-    struct conn *source;          /* borrowed from the session */
-    struct conn *destination;     /* borrowed from the session */
-    const struct conn *broken_by; /* the connection that failed; NULL in FLOW_BROKEN: no memory */
-    struct buffer *buffer;        /* what the destination did not take; NULL while empty */
-    struct pipe *pipe;            /* the same while splicing; NULL while empty */
-    uint64_t delivered;           /* bytes accepted by the destination's kernel buffer */
-    uint64_t spliced;             /* of those, through a pipe */
-    int64_t read_ms;              /* when the last byte (or the end) came from the source */
-    int64_t stalled_ms;           /* since when the destination takes nothing; 0 = it does */
-    uint32_t read_limit;          /* most bytes of one copying read ([listen] buffer_size) */
+    struct conn *source;      /* borrowed from the session */
+    struct conn *destination; /* borrowed from the session */
+    struct buffer *buffer;    /* what the destination did not take; NULL while empty */
+    struct pipe *pipe;        /* the same while splicing; NULL while empty */
+    uint64_t delivered;       /* bytes accepted by the destination's kernel buffer */
+    uint64_t spliced;         /* of those, through a pipe */
+    int64_t read_ms;          /* when the last byte (or the end) came from the source */
+    int64_t stalled_ms;       /* since when the destination takes nothing; 0 = it does */
+    uint32_t read_limit;      /* most bytes of one copying read ([listen] buffer_size) */
     enum flow_method method : 8;
     enum flow_state state : 8;
+    enum flow_culprit culprit : 2; /* of FLOW_BROKEN */
     bool may_splice : 1;
     bool was_looked_at : 1;     /* the send queue, since the last write: see step_relay.c */
     unsigned small_splices : 4; /* in a row */
@@ -83,8 +90,8 @@ enum flow_wait flow_pump(struct flow *flow, struct relay_resources *resources, i
 /* Bytes read from the source and not yet taken by the destination. */
 size_t flow_held(const struct flow *flow);
 
-/* Gives the destination up: drops what is held and stops reading. */
-void flow_break(struct flow *flow, struct relay_resources *resources, const struct conn *by);
+/* Gives the flow up unless it has ended: drops what is held and stops reading. */
+void flow_break(struct flow *flow, struct relay_resources *resources, enum flow_culprit culprit);
 
 /* Moves a residue out of its pipe into a buffer, so that the pipe can serve others. Does nothing
    without a free buffer. */

@@ -38,7 +38,7 @@ void step_abort_drain_enter(struct session *session)
     if (session->first == FIRST_NOBODY)
         session->first = x == FRONTEND ? FIRST_CLIENT : FIRST_SERVER;
     session->undelivered += flow_held(to_broken);
-    flow_break(to_broken, session->resources, broken);
+    flow_break(to_broken, session->resources, FLOW_BROKEN_BY_DESTINATION);
     /* The kernel still holds what preceded the reset: read until it tells. */
     broken->ready_in = true;
     broken->hup_in = true;
@@ -100,7 +100,7 @@ enum step step_abort_drain_run(struct session *session)
 
     if (flow->delivered != delivered)
         session->state_ms = now_ms;
-    if (flow->state == FLOW_BROKEN && flow->broken_by != broken) {
+    if (flow->state == FLOW_BROKEN && flow->culprit != FLOW_BROKEN_BY_SOURCE) {
         /* Y is gone as well, or memory is. */
         if (broken->fd != -1)
             learn_error(broken);
@@ -116,7 +116,7 @@ enum step step_abort_drain_run(struct session *session)
         settle_reason(session);
         conn_close(broken);
         if (flow->state == FLOW_OPEN)
-            flow_break(flow, session->resources, broken);
+            flow_break(flow, session->resources, FLOW_BROKEN_BY_SOURCE);
     }
     if (flow_held(flow) > 0 || flow->state == FLOW_OPEN || flow->state == FLOW_ENDING)
         return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;

@@ -200,10 +200,10 @@ enum step step_relay_run(struct session *session)
         enum flow_wait wait = session_pump(session, side, now_ms);
 
         if (flow->state == FLOW_BROKEN) {
-            if (flow->broken_by == NULL)
+            if (flow->culprit == FLOW_BROKEN_BY_MEMORY)
                 return session_cut(session, CLOSE_NO_RESOURCES);
-            return step_relay_abort(session, flow->broken_by == &session->conn[FRONTEND] ? FRONTEND
-                                                                                         : BACKEND);
+            return step_relay_abort(
+                session, flow->culprit == FLOW_BROKEN_BY_SOURCE ? side : other_side(side));
         }
         session_queue(session, wait);
         /* A source that is not being read cannot tell of its reset by events: the tick looks. */
