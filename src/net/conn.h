@@ -54,12 +54,13 @@ struct conn {
     bool is_tcp : 1;          /* has a reset and SIOCOUTQ; unix sockets do not */
     bool ready_in : 1;
     bool ready_out : 1;
-    bool hup_in : 1;     /* the peer's end was announced: read until 0 */
-    bool urgent : 1;     /* bytes were found behind an urgent mark: copy, read until blocked */
-    bool eof : 1;        /* the clean end was read */
-    bool fin_out : 1;    /* our end was passed on */
-    bool moved_in : 1;   /* bytes were read since the last read event */
-    bool was_active : 1; /* event or read since the worker's last tick */
+    bool hup_in : 1;        /* the peer's end was announced: read until 0 */
+    bool urgent : 1;        /* bytes were found behind an urgent mark: copy, read until blocked */
+    bool eof : 1;           /* the clean end was read */
+    bool fin_out : 1;       /* our end was passed on */
+    bool holds_up_pipe : 1; /* a pipe's residue waits for it: see flow_spill() */
+    bool moved_in : 1;      /* bytes were read since the last read event */
+    bool was_active : 1;    /* event or read since the worker's last tick */
 };
 
 /* Plain sockets. */

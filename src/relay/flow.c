@@ -389,6 +389,7 @@ enum flow_wait flow_pump(struct flow *flow, struct relay_resources *resources, i
         pipe_return(&resources->pipes, flow->pipe);
         flow->pipe = NULL;
     }
+    flow->destination->holds_up_pipe = flow->pipe != NULL;
     if (flow->pipe != NULL)
         relay_recheck(resources, flow->destination); /* the tick spills a residue that stays */
     return wait;
@@ -423,6 +424,7 @@ void flow_spill(struct flow *flow, struct relay_resources *resources)
     if (pipe->held == 0) {
         pipe_return(&resources->pipes, pipe);
         flow->pipe = NULL;
+        flow->destination->holds_up_pipe = false;
     }
 }
 
@@ -430,6 +432,8 @@ void flow_release(struct flow *flow, struct relay_resources *resources)
 {
     buffer_return(&resources->buffers, flow->buffer);
     flow->buffer = NULL;
+    if (flow->pipe != NULL)
+        flow->destination->holds_up_pipe = false;
     pipe_return(&resources->pipes, flow->pipe);
     flow->pipe = NULL;
 }

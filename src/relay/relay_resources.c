@@ -33,24 +33,61 @@ static void on_run_queue(evutil_socket_t fd, short what, void *argument)
         session_run(CONTAINER_OF(link, struct session, queue));
 }
 
-/* Conns that were silent since the last tick are looked at once; busy ones stay on the list. */
+/*
+ * Asks the first `count` conns of the list in one poll(2), which consumes nothing, and moves those
+ * with something to tell to `telling`. The others leave the list: silence is what they should have.
+ */
+static void ask_conns(struct relay_resources *resources, struct list *silent, unsigned count,
+                      struct list *telling)
+{
+    struct pollfd *looks = resources->looks;
+    int told;
+
+    if (count == 0)
+        return;
+    told = poll(looks, count, 0);
+    for (unsigned i = 0; i < count; i++) {
+        struct list_link *link = list_take_first(silent);
+        struct conn *conn = CONTAINER_OF(link, struct conn, recheck);
+
+        if (conn->holds_up_pipe || (told > 0 && looks[i].revents != 0))
+            list_append(telling, link);
+    }
+}
+
+/*
+ * Conns that were silent since the last tick are asked what an edge may have hidden; busy ones stay
+ * on the list. A session may end here and take its other conn off whatever list that is in.
+ */
 static void tick_rechecks(struct relay_resources *resources)
 {
-    struct list turn;
+    struct list turn, silent, telling;
     struct list_link *link;
+    unsigned count = 0;
 
     list_init(&turn);
+    list_init(&silent);
+    list_init(&telling);
     list_move_all(&turn, &resources->recheck);
     while ((link = list_take_first(&turn)) != NULL) {
         struct conn *conn = CONTAINER_OF(link, struct conn, recheck);
 
         if (conn->was_active) {
             conn->was_active = false;
-            relay_recheck(resources, conn);
-        } else {
-            session_recheck(conn);
+            list_append(&resources->recheck, link);
+            continue;
+        }
+        list_append(&silent, link);
+        resources->looks[count++] =
+            (struct pollfd){.fd = conn->fd, .events = POLLIN | POLLRDHUP | POLLPRI};
+        if (count == RELAY_LOOKS) {
+            ask_conns(resources, &silent, count, &telling);
+            count = 0;
         }
     }
+    ask_conns(resources, &silent, count, &telling);
+    while ((link = list_take_first(&telling)) != NULL)
+        session_recheck(CONTAINER_OF(link, struct conn, recheck));
 }
 
 /* Sessions that wait for a buffer read again, one by one, while there is room. */
@@ -139,9 +176,10 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
     resources->random = 1;
     resources->next_id = 1;
     resources->scratch = malloc(BUFFER_READ_BYTES);
+    resources->looks = calloc(RELAY_LOOKS, sizeof(resources->looks[0]));
     resources->run_event = evtimer_new(base, on_run_queue, resources);
     resources->tick_event = evtimer_new(base, on_tick, resources);
-    if (resources->scratch == NULL || resources->run_event == NULL ||
+    if (resources->scratch == NULL || resources->looks == NULL || resources->run_event == NULL ||
         resources->tick_event == NULL || !relay_counters_init(&resources->counters, snapshot)) {
         relay_resources_release(resources);
         return false;
@@ -162,5 +200,6 @@ void relay_resources_release(struct relay_resources *resources)
     if (resources->tick_event != NULL)
         event_free(resources->tick_event);
     free(resources->scratch);
+    free(resources->looks);
     memset(resources, 0, sizeof(*resources));
 }

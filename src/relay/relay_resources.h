@@ -9,6 +9,7 @@
 #define CULVERT_RELAY_RELAY_RESOURCES_H
 
 #include <event2/event.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,9 +28,13 @@
 /* The worker's tick: rechecks, spills and buffer waits; it runs only while there is work. */
 #define RELAY_TICK_MS 20
 
+/* Conns asked in one poll(2) of the tick. */
+#define RELAY_LOOKS 512
+
 struct relay_resources {
     struct event_base *base;
     unsigned char *scratch; /* BUFFER_READ_BYTES: where a copying read lands */
+    struct pollfd *looks;   /* RELAY_LOOKS of them, for the tick */
     struct buffer_cache buffers;
     struct pipe_cache pipes;
     struct builtin_services builtin;
@@ -61,7 +66,7 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
 /* Frees it all; no session may be left. */
 void relay_resources_release(struct relay_resources *resources);
 
-/* The tick looks at this conn when it had neither event nor read for a whole tick. */
+/* The tick asks this conn when it had neither event nor read for a whole tick. */
 void relay_recheck(struct relay_resources *resources, struct conn *conn);
 
 /* Makes sure that the run queue or the tick will run. */

@@ -313,7 +313,7 @@ bool session_start(struct relay_resources *resources, struct snapshot *snapshot,
     return true;
 }
 
-/* RELAY: a conn with a read to make makes it; one without is asked for its error. */
+/* RELAY: a conn with a read to make makes it; one without is looked at for an error. */
 static enum step recheck_relay(struct session *session, enum side side)
 {
     struct conn *conn = &session->conn[side];

@@ -104,7 +104,8 @@ void session_run(struct session *session);
 /* An end that culvert decides: both conns are reset. The session no longer exists afterwards. */
 void session_end(struct session *session, enum close_reason reason);
 
-/* The tick's look at a conn that has been silent for a whole tick. May end the session. */
+/* A conn that was silent for a whole tick has something to tell that no edge told. May end the
+   session. */
 void session_recheck(struct conn *conn);
 
 /* Nothing in flight, and nothing moved for a second. */
