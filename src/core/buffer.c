@@ -31,7 +31,7 @@ static bool budget_take(struct buffer_budget *budget, size_t bytes)
  * Whether the last eighth of the budget is touched: then no worker keeps idle buffers, which
  * another one may be waiting for.
  */
-static bool budget_is_scarce(const struct buffer_budget *budget)
+static bool budget_is_nearly_spent(const struct buffer_budget *budget)
 {
     return atomic_load_explicit(&budget->used_bytes, memory_order_relaxed) >
            budget->limit_bytes - budget->limit_bytes / 8;
@@ -132,12 +132,8 @@ void buffer_return(struct buffer_cache *cache, struct buffer *buffer)
     if (buffer == NULL)
         return;
     counter_subtract(&cache->lent_bytes, buffer_capacity(buffer));
-<<<<<<< HEAD
-    if (cache->free_count[buffer->size_class] >= CACHED_PER_CLASS ||
-        budget_is_scarce(cache->budget)) {
-=======
-    if (cache->free_count[buffer->size_class] >= class_cached[buffer->size_class]) {
->>>>>>> 95a6d5d (net,relay,worker: relay sessions with flows that never lie about an end)
+    if (cache->free_count[buffer->size_class] >= class_cached[buffer->size_class] ||
+        budget_is_nearly_spent(cache->budget)) {
         buffer_free(cache, buffer);
         return;
     }

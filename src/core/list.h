@@ -38,19 +38,10 @@ static inline bool list_contains_link(const struct list_link *link)
     return link->next != NULL;
 }
 
-<<<<<<< HEAD
-/* The link must be in no list. */
-static inline void list_append(struct list *list, struct list_link *link)
-{
-    assert(link->next == NULL);
-    link->previous = list->head.previous;
-    link->next = &list->head;
-    list->head.previous->next = link;
-    list->head.previous = link;
-=======
-/* Puts the link right before `place`, which may be the head (then it is the last). */
+/* Puts the link, which must be in no list, before `place`; before the head it is the last. */
 static inline void list_insert_before(struct list_link *place, struct list_link *link)
 {
+    assert(link->next == NULL);
     link->previous = place->previous;
     link->next = place;
     place->previous->next = link;
@@ -60,7 +51,6 @@ static inline void list_insert_before(struct list_link *place, struct list_link 
 static inline void list_append(struct list *list, struct list_link *link)
 {
     list_insert_before(&list->head, link);
->>>>>>> 95a6d5d (net,relay,worker: relay sessions with flows that never lie about an end)
 }
 
 /* Removes the link from whatever list it is in; does nothing when it is in none. */
