@@ -65,7 +65,8 @@ struct listener_config {
     enum access_log access;
     bool access_start;
 
-    unsigned index;       /* its place in the snapshot */
+    struct snapshot *snapshot; /* the one it belongs to */
+    unsigned index;            /* its place in the snapshot */
     unsigned first_tally; /* tallies [first_tally, first_tally + tally_count) are this listener's */
     unsigned tally_count;
 

@@ -453,6 +453,7 @@ static bool fill_listener(struct builder *builder, const struct section *section
         fallback = &builder->snapshot->pools[builder->pool_of_listener[section->number]];
     else if (pool_name != NULL)
         fallback = find_pool(builder, pool_name);
+    listener->snapshot = builder->snapshot;
     fill_session_options(settings, section, listener);
     listener->listen = (struct listen_options){
         .backlog = (int)settings_number(settings, section, LISTEN_BACKLOG),

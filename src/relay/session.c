@@ -185,7 +185,7 @@ static void session_close(struct session *session)
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
     if (resources->wants_places)
         relay_offer_place(resources);
-    snapshot_unref(session->snapshot);
+    snapshot_unref(session->listener->snapshot);
     free(session);
 }
 
@@ -275,16 +275,14 @@ bool session_watch(struct session *session, enum side side)
                       side == FRONTEND ? on_frontend_event : on_backend_event, session);
 }
 
-bool session_start(struct relay_resources *resources, struct snapshot *snapshot,
-                   struct listener_config *listener, int fd, const struct addr *client,
-                   int64_t accepted_us)
+bool session_start(struct relay_resources *resources, struct listener_config *listener, int fd,
+                   const struct addr *client, int64_t accepted_us)
 {
     struct session *session = calloc(1, sizeof(*session));
 
     if (session == NULL)
         return false;
     session->resources = resources;
-    session->snapshot = snapshot;
     session->listener = listener;
     session->client = *client;
     session->accepted_us = accepted_us;
@@ -385,7 +383,7 @@ static void describe_client(const struct session *session, struct text *text)
 {
     struct addr client = session->client;
 
-    switch (session->snapshot->process.client_ip) {
+    switch (session->listener->snapshot->process.client_ip) {
     case CLIENT_IP_OFF:
         return;
     case CLIENT_IP_MASKED:
@@ -416,6 +414,7 @@ static uint32_t frontend_rtt_us(const struct session *session)
 void session_describe(const struct session *session, struct session_record *record)
 {
     const struct flow *flow = session->flow;
+    const struct route *route = router_choose(session->listener->router, &session->client).route;
     struct text client = text_over(record->client, sizeof(record->client));
     char addr[ADDR_TEXT_BYTES];
     int64_t now_us = clock_now_us();
@@ -424,8 +423,8 @@ void session_describe(const struct session *session, struct session_record *reco
     memset(&record->client, 0, sizeof(*record) - offsetof(struct session_record, client));
     record->id = session->id;
     copy_name(record->listener, session->listener->name);
-    if (session->route != NULL)
-        copy_name(record->route, session->route->name);
+    if (route != NULL)
+        copy_name(record->route, route->name);
     if (session->pool != NULL)
         copy_name(record->pool, session->pool->name);
     if (session->tried_count > 0) {

@@ -57,9 +57,7 @@ struct session {
     struct list_link link;  /* in resources->sessions */
     struct list_link queue; /* in resources->run_queue or ->buffer_waiters */
     struct relay_resources *resources;
-    struct snapshot *snapshot; /* a reference */
-    struct listener_config *listener;
-    const struct route *route; /* NULL: the listener's own pool */
+    struct listener_config *listener; /* with a reference to its snapshot */
     struct pool *pool;
     struct server *server; /* a place on it is held while set */
     struct event timer;
@@ -90,13 +88,12 @@ struct session {
 };
 
 /*
- * Starts a session for an accepted socket and runs it. Takes over the fd, the snapshot reference
- * and the places (process, listener, worker) that the caller has reserved. Without memory it
- * answers false and all three are still the caller's.
+ * Starts a session for an accepted socket and runs it. Takes over the fd, a reference to the
+ * listener's snapshot, and the places (process, listener, worker) that the caller has reserved.
+ * Without memory it answers false and all three are still the caller's.
  */
-bool session_start(struct relay_resources *resources, struct snapshot *snapshot,
-                   struct listener_config *listener, int fd, const struct addr *client,
-                   int64_t accepted_us) CULVERT_MUST_CHECK;
+bool session_start(struct relay_resources *resources, struct listener_config *listener, int fd,
+                   const struct addr *client, int64_t accepted_us) CULVERT_MUST_CHECK;
 
 /* Runs the session until it must wait or is over. Every event callback ends here. */
 void session_run(struct session *session);

@@ -9,11 +9,10 @@ enum step step_route_run(struct session *session)
     struct listener_config *listener = session->listener;
     struct route_choice choice = router_choose(listener->router, &session->client);
 
-    session->route = choice.route;
     if (choice.pool == NULL)
         return session_refuse(session, choice.route != NULL ? CLOSE_DENIED : CLOSE_NO_ROUTE,
                               listener->no_route);
     session->pool = choice.pool;
-    session->tally = snapshot_tally(session->snapshot, listener, choice.pool);
+    session->tally = snapshot_tally(listener->snapshot, listener, choice.pool);
     return STEP_NEXT;
 }

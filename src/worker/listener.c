@@ -179,14 +179,13 @@ static struct worker *choose_worker(struct worker *accepting)
     return own > least_sessions + lead ? least : accepting;
 }
 
-/* Starts the session here; its places are reserved. */
-static void start_here(struct worker *worker, struct snapshot *snapshot,
-                       struct listener_config *config, int fd, const struct addr *client,
-                       int64_t accepted_us)
+/* Starts the session here; its places and a reference to the snapshot are reserved. */
+static void start_here(struct worker *worker, struct listener_config *config, int fd,
+                       const struct addr *client, int64_t accepted_us)
 {
     struct tally_counters *tally = &worker->resources.counters.tallies[config->first_tally];
 
-    if (session_start(&worker->resources, snapshot, config, fd, client, accepted_us))
+    if (session_start(&worker->resources, config, fd, client, accepted_us))
         return;
     counter_add(&tally->closed[CLOSE_NO_RESOURCES], 1);
     if (client->family == AF_UNIX)
@@ -194,7 +193,7 @@ static void start_here(struct worker *worker, struct snapshot *snapshot,
     else
         socket_reset_close(fd);
     release_places(worker->shared, config, worker);
-    snapshot_unref(snapshot);
+    snapshot_unref(config->snapshot);
 }
 
 /* Gives the connection to the other worker. False when its mailbox is closed or memory is short. */
@@ -204,19 +203,19 @@ static bool hand_over(struct worker *from, struct worker *to, struct listener_co
     struct message message = {
         .kind = MESSAGE_SESSION,
         .fd = fd,
-        .listener_index = config->index,
-        .snapshot = snapshot_ref(from->snapshot),
+        .listener = config,
         .client = *client,
         .accepted_us = accepted_us,
     };
 
+    snapshot_ref(config->snapshot);
     atomic_fetch_add_explicit(&to->sessions, 1, memory_order_relaxed);
     if (mailbox_post(&to->mailbox, &message)) {
         atomic_fetch_sub_explicit(&from->sessions, 1, memory_order_relaxed);
         return true;
     }
     atomic_fetch_sub_explicit(&to->sessions, 1, memory_order_relaxed);
-    snapshot_unref(message.snapshot);
+    snapshot_unref(config->snapshot);
     return false;
 }
 
@@ -251,8 +250,10 @@ static bool accept_one(struct listener *listener)
     counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
 
     target = shared->worker_count > 1 ? choose_worker(worker) : worker;
-    if (target == worker || !hand_over(worker, target, config, fd, &client, accepted_us))
-        start_here(worker, snapshot_ref(worker->snapshot), config, fd, &client, accepted_us);
+    if (target == worker || !hand_over(worker, target, config, fd, &client, accepted_us)) {
+        snapshot_ref(config->snapshot);
+        start_here(worker, config, fd, &client, accepted_us);
+    }
     return true;
 }
 
@@ -296,10 +297,7 @@ void listener_close(struct listener *listener)
 
 void listener_receive(struct worker *worker, const struct message *message)
 {
-    struct listener_config *config = &message->snapshot->listeners[message->listener_index];
-
-    start_here(worker, message->snapshot, config, message->fd, &message->client,
-               message->accepted_us);
+    start_here(worker, message->listener, message->fd, &message->client, message->accepted_us);
 }
 
 void listener_resume_all(struct worker *worker, bool has_place)

@@ -20,7 +20,7 @@
 struct sessions_query;
 
 enum message_kind {
-    MESSAGE_SESSION,  /* a handed-over connection: fd, listener, snapshot reference, client */
+    MESSAGE_SESSION,  /* a handed-over connection: fd, listener, client */
     MESSAGE_DRAIN,    /* stop accepting; let sessions end */
     MESSAGE_CUT,      /* end sessions, idle ones first: at most `count` per loop turn */
     MESSAGE_STOP,     /* end all sessions now and leave the loop */
@@ -30,14 +30,13 @@ enum message_kind {
 
 struct message {
     enum message_kind kind;
-    int fd;                       /* MESSAGE_SESSION: owned by the message */
-    unsigned listener_index;      /* MESSAGE_SESSION */
-    struct snapshot *snapshot;    /* MESSAGE_SESSION: a reference */
-    struct addr client;           /* MESSAGE_SESSION */
-    int64_t accepted_us;          /* MESSAGE_SESSION */
-    struct sessions_query *query; /* MESSAGE_SESSIONS: one of its references */
-    uint64_t id;                  /* MESSAGE_KILL */
-    int count;                    /* MESSAGE_CUT */
+    int fd;                           /* MESSAGE_SESSION: owned by the message */
+    struct listener_config *listener; /* MESSAGE_SESSION: with a reference to its snapshot */
+    struct addr client;               /* MESSAGE_SESSION */
+    int64_t accepted_us;              /* MESSAGE_SESSION */
+    struct sessions_query *query;     /* MESSAGE_SESSIONS: one of its references */
+    uint64_t id;                      /* MESSAGE_KILL */
+    int count;                        /* MESSAGE_CUT */
     struct message *next;
 };
 

@@ -24,7 +24,7 @@ struct owner {
 static void receive(void *argument, struct message *message)
 {
     struct owner *owner = argument;
-    unsigned poster = message->listener_index;
+    unsigned poster = (unsigned)message->count;
 
     owner->is_ordered = owner->is_ordered && message->id == owner->next_id[poster];
     owner->next_id[poster] = message->id + 1;
@@ -92,7 +92,7 @@ static void *post_many(void *argument)
 
     for (uint64_t id = 0; id < MESSAGES_PER_POSTER; id++) {
         struct message message = {
-            .kind = MESSAGE_KILL, .listener_index = poster->number, .id = id, .fd = -1};
+            .kind = MESSAGE_KILL, .count = (int)poster->number, .id = id, .fd = -1};
 
         if (!mailbox_post(poster->mailbox, &message))
             poster->has_failed = true;
