@@ -2,14 +2,14 @@
 /*
  * suggest.c - near words, and the table of other programs' words.
  */
-#include "config/suggest.h"
+#include "core/text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/text.h"
+#include "config/suggest.h"
 
 /* A word of another program: what it is here. */
 struct foreign_word {
@@ -200,7 +200,7 @@ const char *suggest_key(enum section_kind section, const char *where, const char
     struct guess elsewhere = nearest_key(section, key, true);
     struct guess foreign = nearest_foreign(foreign_keys, ARRAY_LENGTH(foreign_keys), key);
 
-    if (elsewhere.distance == 0) {
+    if (elsewhere.distance == 0 && section != SECTION_KINDS) {
         text_append_format(&text, "'%s' belongs in ", key);
         places_of(key, &text);
         text_append_format(&text, ", not in %s", where);

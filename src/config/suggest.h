@@ -13,8 +13,8 @@
 #include "config/option_table.h"
 
 /*
- * The whole message for an unknown key of a section, written "[listen web]" in `where`. Returns
- * `buffer`.
+ * The whole message for an unknown key of a section, written "[listen web]" in `where`;
+ * SECTION_KINDS: of no section. Returns `buffer`.
  */
 const char *suggest_key(enum section_kind section, const char *where, const char *key, char *buffer,
                         size_t size);

@@ -5,15 +5,15 @@
  * Texts come from files and the environment: every number is checked against its range before it
  * is used, and no length is trusted.
  */
-#include "config/value.h"
+#include "core/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/text.h"
 #include "config/endpoint.h"
+#include "config/value.h"
 
 /* One word of a value, and where it starts. */
 struct word {
@@ -400,6 +400,18 @@ static bool add_prefix(const struct parser *parser, struct item *item, const cha
     return true;
 }
 
+/* Where the dump is read, "relative to this file" would mean another folder. */
+static bool set_file_text(struct item *item, const char *path)
+{
+    char *text = NULL;
+
+    if (asprintf(&text, "@%s", path) == -1)
+        return false;
+    free(item->text);
+    item->text = text;
+    return true;
+}
+
 /* @file: one prefix per line; '#' starts a comment. */
 static bool read_prefix_file(const struct parser *parser, const struct word *word,
                              struct item *item)
@@ -407,8 +419,10 @@ static bool read_prefix_file(const struct parser *parser, const struct word *wor
     struct error error = {0};
     char *path = source_file_resolve(parser->origin->file, word->string + 1);
 
-    if (path == NULL)
+    if (path == NULL || !set_file_text(item, path)) {
+        free(path);
         return diagnostics_out_of_memory(parser->diagnostics);
+    }
     const struct source_file *file = source_file_read(parser->files, path, &error);
     if (file == NULL) {
         diagnostics_error(parser->diagnostics, TOPIC_FILE, &word->origin, "%s %s", path,
