@@ -117,6 +117,8 @@ static int open_backend(struct session *session)
 /* No attempt is left: the client is told as `when_down` says. */
 static enum step give_up(struct session *session)
 {
+    if (close_reason_cause(session->close_reason) == CAUSE_SERVER)
+        session->first = FIRST_SERVER;
     return session_refuse(session, session->close_reason, session->listener->when_down);
 }
 

@@ -162,12 +162,13 @@ enum step step_relay_abort(struct session *session, enum side side)
 void step_relay_enter(struct session *session)
 {
     const struct listener_config *listener = session->listener;
+    bool may_splice = listener->splice && session->resources->pipes.budget->limit > 0;
     int64_t now_ms = clock_now_ms();
 
     for (int i = UPLOAD; i <= DOWNLOAD; i++) {
         struct conn *source = &session->conn[i];
 
-        flow_init(&session->flow[i], source, &session->conn[1 - i], listener->splice,
+        flow_init(&session->flow[i], source, &session->conn[1 - i], may_splice,
                   listener->buffer_size);
         session->flow[i].read_ms = now_ms;
         /* Their first edges are spent already. */
