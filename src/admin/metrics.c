@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.c - the families one after the other; docs/reference/metrics.md lists them.
+ */
+#include "admin/metrics.h"
+
+#include <event2/event.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "pool/pool.h"
+#include "relay/close_reason.h"
+#include "admin/exposition.h"
+#include "admin/http_api.h"
+#include "admin/process_stats.h"
+#include "admin/totals.h"
+
+/* Where one scrape gets its numbers and puts its lines. */
+struct scrape {
+    const struct admin_view *view;
+    const struct snapshot *snapshot;
+    const struct totals *totals;
+    struct exposition out;
+};
+
+/* ---- the process -------------------------------------------------------------------------- */
+
+static void add_build_info(struct scrape *scrape)
+{
+    const struct labels labels = {{{"version", scrape->view->version},
+                                   {"libevent", event_get_version()},
+                                   {"name", scrape->snapshot->process.name}}};
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_build_info",
+                      "Always 1; the labels say what runs.");
+    exposition_count(&scrape->out, &labels, 1);
+}
+
+static void add_state(struct scrape *scrape)
+{
+    const struct admin_view *view = scrape->view;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_ready",
+                      "1 while new sessions are served.");
+    exposition_count(&scrape->out, NULL, view->is_ready && !view->is_draining);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_draining",
+                      "1 while culvert waits for its sessions to end.");
+    exposition_count(&scrape->out, NULL, view->is_draining);
+}
+
+static void add_process(struct scrape *scrape)
+{
+    struct process_stats stats;
+
+    process_stats_read(&stats);
+    exposition_family(&scrape->out, METRIC_COUNTER, "process_cpu_seconds",
+                      "User and system CPU time in seconds.");
+    exposition_real(&scrape->out, NULL, stats.cpu_seconds);
+    exposition_family(&scrape->out, METRIC_GAUGE, "process_resident_memory_bytes",
+                      "Resident memory in bytes.");
+    exposition_count(&scrape->out, NULL, stats.resident_bytes);
+    exposition_family(&scrape->out, METRIC_GAUGE, "process_virtual_memory_bytes",
+                      "Virtual memory in bytes.");
+    exposition_count(&scrape->out, NULL, stats.virtual_bytes);
+    exposition_family(&scrape->out, METRIC_GAUGE, "process_open_fds", "Open file descriptors.");
+    exposition_count(&scrape->out, NULL, stats.open_fds);
+    exposition_family(&scrape->out, METRIC_GAUGE, "process_max_fds",
+                      "Most file descriptors the process may have.");
+    exposition_count(&scrape->out, NULL, stats.max_fds);
+    exposition_family(&scrape->out, METRIC_GAUGE, "process_start_time_seconds",
+                      "When the process started, in seconds since 1970.");
+    exposition_real(&scrape->out, NULL, (double)scrape->view->started_wall_us / 1e6);
+}
+
+/* ---- listeners ---------------------------------------------------------------------------- */
+
+static void add_accepts(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connections_accepted",
+                      "Connections accepted from clients.");
+    for (unsigned i = 0; i < scrape->snapshot->listener_count; i++) {
+        const struct labels labels = {{{"listener", scrape->snapshot->listeners[i].name}}};
+
+        exposition_count(&scrape->out, &labels,
+                         counter_get(&scrape->totals->counters.listeners[i].accepted));
+    }
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connections_rejected",
+                      "Connections refused before they became a session.");
+    for (unsigned i = 0; i < scrape->snapshot->listener_count; i++) {
+        const struct labels labels = {
+            {{"listener", scrape->snapshot->listeners[i].name}, {"reason", "limit"}}};
+
+        exposition_count(&scrape->out, &labels,
+                         counter_get(&scrape->totals->counters.listeners[i].rejected_limit));
+    }
+}
+
+static void add_sessions(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_sessions",
+                      "Live sessions by the phase they are in.");
+    for (unsigned i = 0; i < scrape->snapshot->listener_count; i++) {
+        const struct counter *phases = scrape->totals->counters.listeners[i].sessions;
+
+        for (int phase = 0; phase < PHASE_COUNT; phase++) {
+            const struct labels labels = {{{"listener", scrape->snapshot->listeners[i].name},
+                                           {"phase", phase_word((enum phase)phase)}}};
+
+            exposition_count(&scrape->out, &labels, counter_get(&phases[phase]));
+        }
+    }
+}
+
+static void add_durations(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_HISTOGRAM, "culvert_session_duration_seconds",
+                      "How long ended sessions lasted, from accept to close.");
+    for (unsigned i = 0; i < scrape->snapshot->listener_count; i++) {
+        const struct duration_histogram *histogram =
+            &scrape->totals->counters.listeners[i].duration;
+        const struct labels labels = {{{"listener", scrape->snapshot->listeners[i].name}}};
+
+        exposition_histogram(&scrape->out, &labels, duration_bucket_us, DURATION_BUCKETS,
+                             histogram->bucket, counter_get(&histogram->sum_us));
+    }
+}
+
+/* ---- listener and pool -------------------------------------------------------------------- */
+
+static struct labels tally_labels(const struct scrape *scrape, unsigned number, const char *name,
+                                  const char *value)
+{
+    const struct tally *tally = &scrape->snapshot->tallies[number];
+    const struct labels labels = {
+        {{"listener", scrape->snapshot->listeners[tally->listener_index].name},
+         {"pool", tally->pool_index < 0 ? "" : scrape->snapshot->pools[tally->pool_index].name},
+         {name, value}}};
+
+    return labels;
+}
+
+static void add_closes(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_sessions_closed",
+                      "Ended sessions by close reason.");
+    for (unsigned i = 0; i < scrape->snapshot->tally_count; i++) {
+        for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++) {
+            const struct labels labels =
+                tally_labels(scrape, i, "reason", close_reason_word((enum close_reason)reason));
+
+            exposition_count(&scrape->out, &labels,
+                             counter_get(&scrape->totals->counters.tallies[i].closed[reason]));
+        }
+    }
+}
+
+static void add_bytes(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_bytes",
+                      "Bytes relayed, counted as they move.");
+    for (unsigned i = 0; i < scrape->snapshot->tally_count; i++) {
+        const struct tally_counters *tally = &scrape->totals->counters.tallies[i];
+        struct labels labels = tally_labels(scrape, i, "direction", "upload");
+
+        exposition_count(&scrape->out, &labels, counter_get(&tally->upload_bytes));
+        labels = tally_labels(scrape, i, "direction", "download");
+        exposition_count(&scrape->out, &labels, counter_get(&tally->download_bytes));
+    }
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_relayed_bytes",
+                      "Bytes relayed by the way they took: spliced in the kernel, or copied.");
+    exposition_count(&scrape->out, &(const struct labels){{{"path", "splice"}}},
+                     counter_get(&scrape->totals->counters.spliced_bytes));
+    exposition_count(&scrape->out, &(const struct labels){{{"path", "copy"}}},
+                     counter_get(&scrape->totals->counters.copied_bytes));
+}
+
+/* ---- pools -------------------------------------------------------------------------------- */
+
+static void add_latency(struct scrape *scrape, const struct latency_histogram *histogram,
+                        const struct pool *pool)
+{
+    const struct labels labels = {{{"pool", pool->name}}};
+
+    exposition_histogram(&scrape->out, &labels, latency_bucket_us, LATENCY_BUCKETS,
+                         histogram->bucket, counter_get(&histogram->sum_us));
+}
+
+static void add_pools(struct scrape *scrape)
+{
+    const struct pool *pools = scrape->snapshot->pools;
+    const struct pool_counters *counters = scrape->totals->counters.pools;
+
+    exposition_family(&scrape->out, METRIC_HISTOGRAM, "culvert_connect_duration_seconds",
+                      "Time to connect to a server, of successful attempts.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
+        add_latency(scrape, &counters[i].connect, &pools[i]);
+    exposition_family(&scrape->out, METRIC_HISTOGRAM, "culvert_first_byte_seconds",
+                      "Time from the connect to the server's first byte.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
+        add_latency(scrape, &counters[i].first_byte, &pools[i]);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connect_retries",
+                      "Connects tried again with another server.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++) {
+        const struct labels labels = {{{"pool", pools[i].name}}};
+
+        exposition_count(&scrape->out, &labels, counter_get(&counters[i].retries));
+    }
+}
+
+/* ---- servers ------------------------------------------------------------------------------ */
+
+typedef void (*add_server)(struct scrape *scrape, const struct pool *pool,
+                           const struct server *server);
+
+static void for_each_server(struct scrape *scrape, add_server add)
+{
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++) {
+        const struct pool *pool = &scrape->snapshot->pools[i];
+
+        for (unsigned j = 0; j < pool->server_count; j++)
+            add(scrape, pool, &pool->servers[j]);
+    }
+}
+
+static struct labels server_labels(const struct pool *pool, const struct server *server,
+                                   const char *name, const char *value)
+{
+    const struct labels labels = {{{"pool", pool->name}, {"server", server->name}, {name, value}}};
+
+    return labels;
+}
+
+/* The words of the state label. A server whose name has no address is down. */
+static const char *const state_words[] = {"up", "down", "drain", "maint", "ejected", "trial"};
+
+static const char *state_word(const struct server *server)
+{
+    if (server->addr.family == AF_UNSPEC && server->builtin == BUILTIN_NONE)
+        return "down";
+    return server_health_word(
+        (enum server_health)atomic_load_explicit(&server->health, memory_order_relaxed));
+}
+
+static void add_connects(struct scrape *scrape, const struct pool *pool,
+                         const struct server *server)
+{
+    const struct counter *connects = scrape->totals->counters.servers[server->index].connects;
+
+    for (int result = 0; result < CONNECT_RESULT_COUNT; result++) {
+        const struct labels labels =
+            server_labels(pool, server, "result", connect_result_word((enum connect_result)result));
+
+        exposition_count(&scrape->out, &labels, counter_get(&connects[result]));
+    }
+}
+
+static void add_up(struct scrape *scrape, const struct pool *pool, const struct server *server)
+{
+    const struct labels labels = server_labels(pool, server, NULL, NULL);
+
+    exposition_count(&scrape->out, &labels, strcmp(state_word(server), "up") == 0);
+}
+
+static void add_weight(struct scrape *scrape, const struct pool *pool, const struct server *server)
+{
+    const struct labels labels = server_labels(pool, server, NULL, NULL);
+
+    exposition_count(&scrape->out, &labels, (uint64_t)server->weight);
+}
+
+static void add_active(struct scrape *scrape, const struct pool *pool, const struct server *server)
+{
+    const struct labels labels = server_labels(pool, server, NULL, NULL);
+
+    exposition_count(&scrape->out, &labels,
+                     (uint64_t)atomic_load_explicit(&server->active, memory_order_relaxed));
+}
+
+static void add_states(struct scrape *scrape, const struct pool *pool, const struct server *server)
+{
+    const char *state = state_word(server);
+
+    for (size_t i = 0; i < ARRAY_LENGTH(state_words); i++) {
+        const struct labels labels = server_labels(pool, server, "state", state_words[i]);
+
+        exposition_count(&scrape->out, &labels, strcmp(state, state_words[i]) == 0);
+    }
+}
+
+static void add_servers(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connects",
+                      "Attempts to connect to a server, by result.");
+    for_each_server(scrape, add_connects);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_server_up",
+                      "1 while the server may be chosen.");
+    for_each_server(scrape, add_up);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_server_weight",
+                      "Weight of the server in its pool.");
+    for_each_server(scrape, add_weight);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_server_sessions",
+                      "Sessions that hold a place on the server.");
+    for_each_server(scrape, add_active);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_server_state",
+                      "1 for the state the server is in, 0 for the others.");
+    for_each_server(scrape, add_states);
+}
+
+/* ---- resources ---------------------------------------------------------------------------- */
+
+static void add_memory(struct scrape *scrape)
+{
+    const struct worker_shared *shared = scrape->view->shared;
+    const struct worker_gauges *gauges = &scrape->totals->gauges;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_buffer_bytes",
+                      "Memory of buffers that hold bytes in flight.");
+    exposition_count(&scrape->out, NULL, gauges->buffer_bytes);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_buffer_limit_bytes",
+                      "Most memory all buffers together may take.");
+    exposition_count(&scrape->out, NULL, shared->buffers.limit_bytes);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_flows_waiting_for_buffer",
+                      "Flows that stand still because the buffer memory is spent.");
+    exposition_count(&scrape->out, NULL,
+                     counter_get(&scrape->totals->counters.flows_waiting_for_buffer));
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_pipes",
+                      "Kernel pipes: used by a flow, or idle in a cache.");
+    exposition_count(&scrape->out, &(const struct labels){{{"state", "used"}}}, gauges->pipes_lent);
+    exposition_count(&scrape->out, &(const struct labels){{{"state", "idle"}}}, gauges->pipes_idle);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_pipes_denied",
+                      "Times a flow had to copy because no pipe could be had.");
+    exposition_count(&scrape->out, NULL, gauges->pipes_denied);
+}
+
+static void add_workers(struct scrape *scrape)
+{
+    const struct worker_shared *shared = scrape->view->shared;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_worker_sessions",
+                      "Live sessions of each worker.");
+    for (unsigned i = 0; i < shared->worker_count; i++) {
+        char number[16];
+        const struct labels labels = {{{"worker", number}}};
+
+        snprintf(number, sizeof(number), "%u", i);
+        exposition_count(&scrape->out, &labels, (uint64_t)worker_sessions(shared->workers[i]));
+    }
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_session_wakeups",
+                      "Times an event of a session was handled.");
+    exposition_count(&scrape->out, NULL, counter_get(&scrape->totals->counters.wakeups));
+}
+
+static void add_limits(struct scrape *scrape)
+{
+    const struct labels labels = {{{"bound_by", scrape->view->limit_bound_by}}};
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_limit_sessions",
+                      "Most sessions at once, and what sets that limit.");
+    exposition_count(&scrape->out, &labels, (uint64_t)scrape->view->shared->max_connections);
+}
+
+static void add_troubles(struct scrape *scrape)
+{
+    static const char *const words[] = {"EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"};
+    const struct admin_view *view = scrape->view;
+    const struct worker_gauges *gauges = &scrape->totals->gauges;
+
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_log_records_dropped",
+                      "Log records dropped because a ring was full.");
+    exposition_count(&scrape->out, NULL,
+                     view->log_dropped != NULL ? view->log_dropped(view->log_argument) : 0);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_accept_errors",
+                      "Failures of accept(2), by errno.");
+    for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
+        exposition_count(&scrape->out, &(const struct labels){{{"errno", words[i]}}},
+                         gauges->accept_errors[i]);
+    exposition_count(&scrape->out, &(const struct labels){{{"errno", "other"}}},
+                     gauges->accept_errors_other);
+}
+
+void metrics_handle(const struct question *question, struct answer *answer)
+{
+    struct totals totals;
+    struct scrape scrape = {
+        .view = question->view,
+        .snapshot = question->view->snapshot,
+        .totals = &totals,
+        .out = {.out = answer->body,
+                .is_open_metrics = exposition_wants_open_metrics(question->accept)},
+    };
+
+    if (!totals_init(&totals, question->view)) {
+        answer_error(answer, 503, NULL, "out of memory");
+        return;
+    }
+    add_build_info(&scrape);
+    add_state(&scrape);
+    add_process(&scrape);
+    add_accepts(&scrape);
+    add_sessions(&scrape);
+    add_durations(&scrape);
+    add_closes(&scrape);
+    add_bytes(&scrape);
+    add_pools(&scrape);
+    add_servers(&scrape);
+    add_memory(&scrape);
+    add_workers(&scrape);
+    add_limits(&scrape);
+    add_troubles(&scrape);
+    exposition_end(&scrape.out);
+    answer->status = 200;
+    answer->content_type = exposition_content_type(&scrape.out);
+    totals_release(&totals);
+}
