@@ -61,6 +61,7 @@ static void on_turn(evutil_socket_t fd, short what, void *argument)
         return;
     }
     sessions_query_finish(worker->scan.query, worker->number);
+    worker->scan.query = NULL; /* the reference went with it */
     sessions_scan_stop(worker);
 }
 
