@@ -87,9 +87,13 @@ void conn_init(struct conn *conn)
 
 void conn_open(struct conn *conn, int fd, bool is_tcp)
 {
+    const struct conn_ops *ops = conn->ops;
+
     assert(conn->fd == -1 && fd >= 0);
+    /* Nothing that was known of an earlier socket holds for this one. */
+    conn_init(conn);
+    conn->ops = ops;
     conn->fd = fd;
-    conn->error = 0;
     conn->is_tcp = is_tcp;
 }
 
