@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* main.c - where the process starts; everything else is in daemon/. */
-int main(void)
+#include "daemon/daemon.h"
+
+int main(int argc, char **argv)
 {
-    return 0;
+    return daemon_run(argc, argv);
 }

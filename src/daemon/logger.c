@@ -315,6 +315,11 @@ bool logger_start(struct logger *logger, struct error *error)
     return true;
 }
 
+bool logger_is_started(const struct logger *logger)
+{
+    return logger->is_started;
+}
+
 struct log_ring *logger_ring(struct logger *logger, unsigned number)
 {
     return logger->rings[number];

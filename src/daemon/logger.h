@@ -23,6 +23,8 @@ struct logger *logger_create(const struct process_config *config, unsigned ring_
                              struct error *error);
 bool logger_start(struct logger *logger, struct error *error) CULVERT_MUST_CHECK;
 
+bool logger_is_started(const struct logger *logger);
+
 struct log_ring *logger_ring(struct logger *logger, unsigned number);
 int logger_wake_fd(const struct logger *logger);
 

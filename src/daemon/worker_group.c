@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker_group.c - opening everything before anything starts, and speaking to all workers at once.
+ */
+#include "daemon/worker_group.h"
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "net/socket.h"
+#include "worker/mailbox.h"
+
+struct worker_group {
+    struct worker_shared shared;
+    struct worker **workers;
+    struct snapshot *snapshot;
+    struct bound_addr *bound; /* one per bind of each listener, in their order */
+    unsigned bound_count;
+    unsigned started_count;
+};
+
+static unsigned count_binds(const struct snapshot *snapshot)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < snapshot->listener_count; i++)
+        count += snapshot->listeners[i].bind_count;
+    return count;
+}
+
+static bool make_workers(struct worker_group *group, struct logger *logger, struct error *error)
+{
+    unsigned count = (unsigned)group->snapshot->process.workers;
+
+    group->workers = calloc(count, sizeof(*group->workers));
+    if (group->workers == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    group->shared.workers = group->workers;
+    while (group->shared.worker_count < count) {
+        unsigned number = group->shared.worker_count;
+        struct worker *worker = worker_create(number, &group->shared, group->snapshot,
+                                              logger_ring(logger, number + 1), error);
+
+        if (worker == NULL)
+            return false;
+        group->workers[number] = worker;
+        group->shared.worker_count++;
+    }
+    return true;
+}
+
+/* Gives each worker its socket; those that no worker took are closed. */
+static bool hand_out(struct worker_group *group, unsigned listener_index, unsigned bind_index,
+                     const int *fds, struct error *error)
+{
+    unsigned count = group->shared.worker_count;
+    bool is_only = count > 1 && fds[1] == -1;
+    bool has_room = true;
+
+    for (unsigned i = 0; i < count; i++) {
+        struct worker_listen listen = {.listener_index = listener_index,
+                                       .bind_index = bind_index,
+                                       .fd = fds[i],
+                                       .is_only_socket = is_only};
+
+        if (fds[i] == -1)
+            continue;
+        if (has_room && worker_add_listen(group->workers[i], &listen))
+            continue;
+        has_room = false;
+        close(fds[i]);
+    }
+    return has_room || error_set(error, EX_OSERR, "out of memory");
+}
+
+static bool open_bind(struct worker_group *group, const struct listener_config *listener,
+                      unsigned bind_index, struct error *error)
+{
+    const struct addr *addr = &listener->binds[bind_index];
+    struct bound_addr *bound = &group->bound[group->bound_count];
+    unsigned count = group->shared.worker_count;
+    int *fds = malloc(count * sizeof(*fds));
+    bool is_open;
+
+    if (fds == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    if (!socket_listen(addr, &listener->listen, fds, (int)count, error)) {
+        free(fds);
+        return error_prefix(error, "[listen %s]", listener->name);
+    }
+    *bound = (struct bound_addr){.listener_index = listener->index, .addr = *addr};
+    if (addr->family != AF_UNIX)
+        (void)socket_local_addr(fds[0], &bound->addr);
+    group->bound_count++;
+    is_open = hand_out(group, listener->index, bind_index, fds, error);
+    free(fds);
+    return is_open;
+}
+
+static bool open_listeners(struct worker_group *group, struct error *error)
+{
+    const struct snapshot *snapshot = group->snapshot;
+
+    group->bound = calloc(count_binds(snapshot) + 1, sizeof(*group->bound));
+    if (group->bound == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        for (unsigned j = 0; j < snapshot->listeners[i].bind_count; j++) {
+            if (!open_bind(group, &snapshot->listeners[i], j, error))
+                return false;
+        }
+    }
+    return true;
+}
+
+struct worker_group *worker_group_open(struct snapshot *snapshot, const struct budget *budget,
+                                       struct logger *logger, struct error *error)
+{
+    struct worker_group *group = calloc(1, sizeof(*group));
+
+    if (group == NULL) {
+        error_set(error, EX_OSERR, "out of memory");
+        return NULL;
+    }
+    group->snapshot = snapshot_ref(snapshot);
+    group->shared.max_connections = budget->max_connections;
+    group->shared.buffers.limit_bytes = snapshot->process.buffer_memory;
+    group->shared.pipes.limit = budget->max_pipes;
+    group->shared.pipes.pipe_bytes = snapshot->process.pipe_size;
+    group->shared.log_wake_fd = logger_wake_fd(logger);
+    if (make_workers(group, logger, error) && open_listeners(group, error))
+        return group;
+    worker_group_close(group);
+    return NULL;
+}
+
+/* The number of the n-th CPU this process may use, counted around; -1 when that is not known. */
+static int nth_cpu(unsigned n)
+{
+    cpu_set_t allowed;
+    int count;
+
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) == -1)
+        return -1;
+    count = CPU_COUNT(&allowed);
+    if (count == 0)
+        return -1;
+    n %= (unsigned)count;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &allowed) && n-- == 0)
+            return cpu;
+    }
+    return -1;
+}
+
+bool worker_group_start(struct worker_group *group, struct error *error)
+{
+    while (group->started_count < group->shared.worker_count) {
+        unsigned number = group->started_count;
+        int cpu = group->snapshot->process.cpu_affinity ? nth_cpu(number) : -1;
+
+        if (!worker_start(group->workers[number], cpu, error))
+            return false;
+        group->started_count++;
+    }
+    return true;
+}
+
+struct worker_shared *worker_group_shared(struct worker_group *group)
+{
+    return &group->shared;
+}
+
+const struct bound_addr *worker_group_bound(const struct worker_group *group, unsigned *count)
+{
+    *count = group->bound_count;
+    return group->bound;
+}
+
+int worker_group_sessions(const struct worker_group *group)
+{
+    return atomic_load(&group->shared.sessions);
+}
+
+static void post(struct worker_group *group, unsigned number, const struct message *message)
+{
+    if (!mailbox_post(worker_mailbox(group->workers[number]), message))
+        log_message(LOG_ERROR, "worker_unreachable",
+                    "worker %u got no message: out of memory, or it has ended", number);
+}
+
+void worker_group_drain(struct worker_group *group)
+{
+    struct message message = {.kind = MESSAGE_DRAIN, .fd = -1};
+
+    atomic_store(&group->shared.is_draining, true);
+    for (unsigned i = 0; i < group->started_count; i++)
+        post(group, i, &message);
+}
+
+void worker_group_cut(struct worker_group *group, int count)
+{
+    for (unsigned i = 0; i < group->started_count && count > 0; i++) {
+        int sessions = worker_sessions(group->workers[i]);
+        struct message message = {
+            .kind = MESSAGE_CUT, .fd = -1, .count = sessions < count ? sessions : count};
+
+        if (sessions > 0)
+            post(group, i, &message);
+        count -= message.count;
+    }
+}
+
+/* Removes the files of unix sockets that are closed by now. */
+static void unlink_sockets(struct worker_group *group)
+{
+    for (unsigned i = 0; i < group->bound_count; i++)
+        socket_unlink(&group->bound[i].addr);
+}
+
+void worker_group_stop(struct worker_group *group)
+{
+    struct message message = {.kind = MESSAGE_STOP, .fd = -1};
+
+    for (unsigned i = 0; i < group->started_count; i++)
+        post(group, i, &message);
+    for (unsigned i = 0; i < group->started_count; i++)
+        worker_join(group->workers[i]);
+    group->started_count = 0;
+    unlink_sockets(group);
+}
+
+void worker_group_close(struct worker_group *group)
+{
+    if (group == NULL)
+        return;
+    worker_group_stop(group);
+    for (unsigned i = 0; i < group->shared.worker_count; i++)
+        worker_destroy(group->workers[i]);
+    unlink_sockets(group); /* of workers that never started */
+    free(group->workers);
+    free(group->bound);
+    snapshot_unref(group->snapshot);
+    free(group);
+}
