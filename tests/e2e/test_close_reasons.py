@@ -32,9 +32,9 @@ def check(relay, client, word, phase=None):
     return record
 
 
-def start(culvert, **options):
+def start(start_culvert, **options):
     server = Listener()
-    relay = culvert(relay_to(server, **options))
+    relay = start_culvert(relay_to(server, **options))
     client, served = pair(relay, server)
     exchange(client, served)
     return relay, client, served

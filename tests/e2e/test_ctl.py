@@ -20,7 +20,7 @@ def test_ctl(culvert):
     assert ctl(relay, "ready").returncode == 0
     assert ctl(relay, "ready", "--quiet").stdout == ""
     status = ctl(relay, "status")
-    assert status.returncode == 0 and "main" in status.stdout
+    assert status.returncode == 0 and "ready" in status.stdout
     sessions = ctl(relay, "sessions")
     assert sessions.returncode == 0 and client.name in sessions.stdout
     answer = json.loads(ctl(relay, "sessions", "--json").stdout)

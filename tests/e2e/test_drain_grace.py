@@ -42,7 +42,10 @@ def test_sessions_that_end_in_time(culvert, number):
     watch = Stopwatch()
     assert relay.wait_exit() == 0
     assert watch.seconds() < limit(1)
-    assert [one["reason"] for one in relay.session_records()] == ["done"] * 4
+    # Attempts of refuses() that came before the listener was closed are sessions as well.
+    reasons = [one["reason"] for one in relay.session_records()]
+    assert reasons.count("done") == 4
+    assert set(reasons) <= {"done", "client_reset", "client_left"}
 
 
 def test_sessions_cut_at_drain_timeout(culvert):

@@ -34,7 +34,7 @@ class Flapper:
 def run(culvert, count, seconds):
     flapper = Flapper()
     relay = culvert(relay_to([f"unix:{name}" for name in flapper.names], pool={
-        "balance": "roundrobin", "max_fails": 2, "fail_timeout": "50ms"}), workers=2)
+        "balance": "roundrobin", "max_fails": 2, "fail_timeout": "100ms"}), workers=2)
     watch = Stopwatch()
     last = [0.0]
 

@@ -20,5 +20,6 @@ def test_relay_loop(culvert):
     client.send(b"round and round")
     _, end = client.read_end(5)
     assert end in ("RST", "FIN")
+    client.discard()
     wait_until(lambda: relay.sessions_total() == 0, 5, "the loop to be over")
     assert relay.get("/healthz")[0] == 200

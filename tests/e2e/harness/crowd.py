@@ -133,6 +133,11 @@ class End:
             self.watch()
 
     def failed(self, error):
+        if error.errno == errno.ENOTCONN:  # shutdown met a socket that is over; recv knows why
+            try:
+                self.sock.recv(1)
+            except OSError as reason:
+                error = reason
         self.row.errno = error.errno
         reset = error.errno in (errno.ECONNRESET, errno.EPIPE, errno.ECONNREFUSED)
         self.finish(RST if reset else errno.errorcode.get(error.errno, "?"))

@@ -146,7 +146,7 @@ class Culvert:
 
     def __init__(self, sections, *, env=None, args=(), wrapper=(), workers=1, user=None,
                  wait_ready=True, stderr=None, log=None, control=True, preexec=None, limits=None,
-                 directory=None, config_text=None, traced=False):
+                 directory=None, config_text=None, traced=False, control_may_fail=False):
         self.directory = directory or tempfile.mkdtemp(prefix="culvert-")
         self.owns_directory = directory is None
         self.socket_path = os.path.join(self.directory, "c.sock")
@@ -159,6 +159,7 @@ class Culvert:
         self.stopped_by_test = False
         self.exit_code = None
         self.base = None
+        self.control_tries = 20 if control_may_fail else 1
         self.traced = traced or bool(wrapper and "strace" in wrapper[0])
 
         whole = {"culvert": {"workers": workers}}
@@ -321,6 +322,14 @@ class Culvert:
 
     def get(self, path, seconds=5, method="GET", body=None, headers=None):
         """One request over the control socket: (status, body as text)."""
+        for _ in range(self.control_tries - 1):
+            try:
+                return self.request(path, seconds, method, body, headers)
+            except (OSError, http.client.HTTPException):
+                pass
+        return self.request(path, seconds, method, body, headers)
+
+    def request(self, path, seconds, method, body, headers):
         connection = ControlConnection(self.socket_path, seconds * SLOW)
         try:
             connection.request(method, path, body=body, headers=headers or {})

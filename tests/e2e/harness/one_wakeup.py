@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Data and something else reach the relay in one wake-up; shared by three tests."""
+"""Data and something else reach the relay in one wake-up; shared by three tests.
+
+The data must fit into the receive window of a fresh connection (64 kB): a reset discards what is
+still in the sender's kernel."""
 from .culvert import relay_to
 from .peer import FIN, RST, Listener, exchange, pair, pattern, start_splicing
 from .wait import Stopwatch, limit

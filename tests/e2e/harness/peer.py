@@ -17,7 +17,6 @@ import struct
 import tempfile
 import threading
 import time
-import weakref
 
 from .wait import SLOW, Deadline, DeadlinePassed, wait_until
 
@@ -25,14 +24,14 @@ FIN = "FIN"
 RST = "RST"
 TIMEOUT = "TIMEOUT"
 
-_open_sockets = weakref.WeakSet()
+_open_sockets = set()  # kept open until the end of the test, whatever happens to the variables
 _unix_folder = None
 
 
 def close_all():
     """Close everything tests left open, abruptly. Called after each test."""
-    for thing in list(_open_sockets):
-        thing.discard()
+    while _open_sockets:
+        _open_sockets.pop().discard()
 
 
 def unix_path():
@@ -139,6 +138,7 @@ class Conn:
         self.discard()
 
     def discard(self):
+        _open_sockets.discard(self)
         if self.sock.fileno() >= 0:
             set_linger_zero(self.sock)
             self.sock.close()
