@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_text.c - bounded text, escaping, and near words. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/text.h"
+
+static void test_appending_never_overruns_and_says_that_it_cut(void **state)
+{
+    char memory[9] = "????????";
+    struct text text = text_over(memory, 8);
+
+    (void)state;
+    text_append(&text, "abcd");
+    assert_false(text.is_cut);
+    text_append_format(&text, "%d-%d", 12, 3456);
+    assert_true(text.is_cut);
+    assert_string_equal(memory, "abcd12-");
+    assert_int_equal(text.length, 7);
+    text_append_char(&text, 'x');
+    text_append(&text, "yz");
+    assert_string_equal(memory, "abcd12-");
+    assert_int_equal(memory[8], '\0');
+}
+
+static void test_a_text_of_one_byte_stays_empty(void **state)
+{
+    char memory[2] = "??";
+    struct text text = text_over(memory, 1);
+
+    (void)state;
+    text_append_format(&text, "%s", "long");
+    text_append_bytes(&text, "more", 4);
+    assert_string_equal(memory, "");
+    assert_true(text.is_cut);
+}
+
+static void test_what_just_fits_is_not_cut(void **state)
+{
+    char memory[4];
+    struct text text = text_over(memory, sizeof(memory));
+
+    (void)state;
+    text_append_format(&text, "%s", "abc");
+    assert_false(text.is_cut);
+    assert_string_equal(memory, "abc");
+}
+
+static void test_escaping_leaves_no_raw_control_quote_or_high_byte(void **state)
+{
+    char input[256];
+    char memory[256 * 6 + 1];
+    struct text text = text_over(memory, sizeof(memory));
+
+    (void)state;
+    for (int i = 0; i < 256; i++)
+        input[i] = (char)i;
+    text_append_escaped(&text, input, sizeof(input));
+    assert_false(text.is_cut);
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char byte = (unsigned char)memory[i];
+
+        assert_true(byte >= 0x20 && byte <= 0x7e);
+        if (byte == '"')
+            assert_int_equal(memory[i - 1], '\\');
+    }
+    assert_non_null(strstr(memory, "\\u0000\\u0001"));
+    assert_non_null(strstr(memory, "\\t\\n\\u000b"));
+    assert_non_null(strstr(memory, "!\\\"#"));
+    assert_non_null(strstr(memory, "[\\\\]"));
+    assert_non_null(strstr(memory, "~\\u007f\\u0080"));
+    assert_non_null(strstr(memory, "\\u00ff"));
+}
+
+static void test_an_escape_sequence_is_never_cut_in_half(void **state)
+{
+    (void)state;
+    for (size_t capacity = 1; capacity < 10; capacity++) {
+        char memory[10];
+        struct text text = text_over(memory, capacity);
+
+        text_append_escaped(&text, "a\x01\n", 3);
+        assert_true(text.is_cut || capacity == 10);
+        assert_string_equal(memory, capacity == 1 ? "" : capacity < 8 ? "a" : "a\\u0001");
+    }
+}
+
+static void test_distance_counts_edits_and_swaps(void **state)
+{
+    (void)state;
+    assert_int_equal(text_distance("", ""), 0);
+    assert_int_equal(text_distance("abc", ""), 3);
+    assert_int_equal(text_distance("", "abc"), 3);
+    assert_int_equal(text_distance("idle_timout", "idle_timeout"), 1);
+    assert_int_equal(text_distance("ab", "ba"), 1);
+    assert_int_equal(text_distance("kitten", "sitting"), 3);
+    assert_int_equal(text_distance("ca", "abc"), 3); /* alignment: no edit inside a swap */
+    assert_int_equal(text_distance("blance", "balance"), 1);
+}
+
+static void test_overlong_words_are_infinitely_far(void **state)
+{
+    char longest[64];
+    char longer[65];
+
+    (void)state;
+    memset(longest, 'a', 63);
+    longest[63] = '\0';
+    memset(longer, 'a', 64);
+    longer[64] = '\0';
+    assert_int_equal(text_distance(longest, longest), 0);
+    assert_int_equal(text_distance(longer, longest), SIZE_MAX);
+    assert_int_equal(text_distance("a", longer), SIZE_MAX);
+}
+
+static void test_near_is_a_third_of_the_word_or_one(void **state)
+{
+    size_t distance;
+
+    (void)state;
+    assert_true(text_is_near("ap", "api", &distance));
+    assert_int_equal(distance, 1);
+    assert_false(text_is_near("ap", "web", &distance));
+    assert_true(text_is_near("levle", "level", &distance));
+    assert_false(text_is_near("pool", "bind", &distance));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_appending_never_overruns_and_says_that_it_cut),
+        cmocka_unit_test(test_a_text_of_one_byte_stays_empty),
+        cmocka_unit_test(test_what_just_fits_is_not_cut),
+        cmocka_unit_test(test_escaping_leaves_no_raw_control_quote_or_high_byte),
+        cmocka_unit_test(test_an_escape_sequence_is_never_cut_in_half),
+        cmocka_unit_test(test_distance_counts_edits_and_swaps),
+        cmocka_unit_test(test_overlong_words_are_infinitely_far),
+        cmocka_unit_test(test_near_is_a_third_of_the_word_or_one),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
