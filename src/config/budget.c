@@ -20,6 +20,9 @@
 /* Automatic pipes get at most one descriptor in so many; sessions need theirs first. */
 #define PIPE_SHARE 8
 
+/* Beside an explicit max_connections automatic pipes insist on this many at most. */
+#define PIPES_ENOUGH 64
+
 static int reserve_of(const struct snapshot *snapshot)
 {
     const struct process_config *process = &snapshot->process;
@@ -58,6 +61,28 @@ static int64_t total_of(const struct budget *budget)
            2 * (int64_t)budget->max_pipes + budget->reserve;
 }
 
+static int64_t least_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/*
+ * How many of the `possible` pipes are used when [limits] max_pipes leaves it to us. Beside an
+ * explicit max_connections they take what is left, but ask for a few: so the limit that
+ * word_advice() names is the same whatever the present one is, and suffices.
+ */
+static int automatic_pipes(int64_t possible, int64_t room, int64_t for_sessions)
+{
+    int64_t share = least_of(possible, room / PIPE_SHARE / 2);
+    int64_t left = (room - for_sessions) / 2;
+    int64_t wanted =
+        least_of(least_of(possible, PIPES_ENOUGH), for_sessions / (2 * PIPE_SHARE - 2));
+
+    if (for_sessions == 0)
+        return room > 0 ? (int)share : 0;
+    return (int)(left < wanted ? wanted : least_of(share, left));
+}
+
 static void word_advice(struct budget *budget, int64_t total, int64_t most)
 {
     if (most >= 1)
@@ -79,8 +104,10 @@ void config_budget(const struct snapshot *snapshot, int open_files, int max_pipe
     budget->reserve = reserve_of(snapshot);
     budget->descriptors_per_session = has_builtin(snapshot) ? 3 : 2;
     room = (int64_t)open_files - budget->reserve;
-    if (is_pipes_auto && room > 0 && 2 * (int64_t)max_pipes > room / PIPE_SHARE)
-        budget->max_pipes = (int)(room / PIPE_SHARE / 2);
+    if (is_pipes_auto)
+        budget->max_pipes = automatic_pipes(max_pipes, room,
+                                            (int64_t)budget->descriptors_per_session *
+                                                snapshot->process.max_connections);
     int64_t most = (room - 2 * (int64_t)budget->max_pipes) / budget->descriptors_per_session;
     budget->max_connections = snapshot->process.max_connections;
     budget->bound_by = "max_connections";
