@@ -100,7 +100,11 @@ static int explain_close(const char *word)
         const char *candidate = close_reason_word((enum close_reason)i);
         size_t distance;
 
-        if (text_is_near(word, candidate, &distance) && distance < best) {
+        if (strncmp(candidate, word, strlen(word)) == 0)
+            distance = 1; /* only begun */
+        else if (!text_is_near(word, candidate, &distance))
+            continue;
+        if (distance < best) {
             best = distance;
             nearest = candidate;
         }

@@ -106,6 +106,8 @@ static void test_every_close_reason_is_explained(void **state)
     assert_non_null(strstr(output, "drained"));
     assert_int_equal(RUN("explain", "close", "drainde"), 1);
     assert_non_null(strstr(output, "did you mean 'drained'?"));
+    assert_int_equal(RUN("explain", "close", "idle"), 1);
+    assert_non_null(strstr(output, "did you mean 'idle_timeout'?"));
 }
 
 static void test_keys_are_explained(void **state)
