@@ -17,7 +17,6 @@
 #include "config/snapshot_build.h"
 
 #define CONTROL_SOCKET_FOLDER "/run/culvert"
-#define CONTROL_SOCKET CONTROL_SOCKET_FOLDER "/culvert.sock"
 
 struct builder {
     const struct settings *settings;
@@ -188,8 +187,8 @@ static bool fill_control(const struct settings *settings, struct process_config 
     const struct item *socket = settings_item(settings, admin, ADMIN_SOCKET);
     const char *path = NULL;
 
-    if (socket == NULL)
-        path = access(CONTROL_SOCKET_FOLDER, W_OK) == 0 ? CONTROL_SOCKET : NULL;
+    if (socket == NULL) /* the usual place, if it is free */
+        path = access(CONTROL_SOCKET_FOLDER, W_OK) == 0 ? "" : NULL;
     else if (socket->word < 0)
         path = socket->text;
     process->admin_socket_mode = (mode_t)settings_number(settings, admin, ADMIN_SOCKET_MODE);
