@@ -2,13 +2,14 @@
 /*
  * config.c - the whole way from files to a snapshot, and what a configuration keeps.
  */
+#include "config/config.h"
+
 #include "core/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config.h"
 #include "config/config_parts.h"
 #include "config/loader.h"
 #include "config/lookup.h"

@@ -6,13 +6,14 @@
  * handle_assignment() before it asks for the next; so the position the reader keeps is that of the
  * line being handled (INI_USE_STACK mode of Debian's libinih).
  */
+#include "config/ini_reader.h"
+
 #include "core/text.h"
 
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "config/ini_reader.h"
 
 /* What inih needs for a line of INI_LINE_MAX bytes: with its newline and NUL. */
 #define INIH_LINE (INI_LINE_MAX + 2)

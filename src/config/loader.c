@@ -5,6 +5,8 @@
  * A file is read whole, then the files it includes, in the order of its include lines; so a later
  * word stands in a later file. The files still to be read are a stack, not a recursion.
  */
+#include "config/loader.h"
+
 #include "core/text.h"
 
 #include <errno.h>
@@ -15,7 +17,6 @@
 #include <sys/stat.h>
 
 #include "config/ini_reader.h"
-#include "config/loader.h"
 #include "config/suggest.h"
 
 #define DEFAULT_FILE "/etc/culvert/culvert.ini"

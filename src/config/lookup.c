@@ -2,12 +2,13 @@
 /*
  * lookup.c - one look-up per host name, however often it is written.
  */
+#include "config/lookup.h"
+
 #include "net/resolve.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/lookup.h"
 
 /* What is known about a host name. */
 struct answer {

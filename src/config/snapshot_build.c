@@ -5,6 +5,8 @@
  * The settings have been checked, so only memory can be wanting. A snapshot that is filled in part
  * is freed by snapshot_unref() like a whole one.
  */
+#include "config/snapshot_build.h"
+
 #include "config/machine.h"
 
 #include <assert.h>
@@ -14,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config/snapshot_build.h"
 
 #define CONTROL_SOCKET_FOLDER "/run/culvert"
 

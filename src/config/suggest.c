@@ -2,6 +2,8 @@
 /*
  * suggest.c - near words, and the table of other programs' words.
  */
+#include "config/suggest.h"
+
 #include "core/text.h"
 
 #include <stdbool.h>
@@ -9,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/suggest.h"
 
 /* A word of another program: what it is here. */
 struct foreign_word {

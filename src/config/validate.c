@@ -2,6 +2,8 @@
 /*
  * validate.c - what is well-formed and still cannot work.
  */
+#include "config/validate.h"
+
 #include "core/text.h"
 
 #include <grp.h>
@@ -10,7 +12,6 @@
 #include <string.h>
 
 #include "pool/pool.h"
-#include "config/validate.h"
 #include "config/validate_addresses.h"
 #include "config/validate_routes.h"
 

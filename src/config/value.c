@@ -5,6 +5,8 @@
  * Texts come from files and the environment: every number is checked against its range before it
  * is used, and no length is trusted.
  */
+#include "config/value.h"
+
 #include "core/text.h"
 
 #include <stdarg.h>
@@ -13,7 +15,6 @@
 #include <string.h>
 
 #include "config/endpoint.h"
-#include "config/value.h"
 
 /* One word of a value, and where it starts. */
 struct word {
