@@ -74,11 +74,22 @@ static void plan_sweep(struct connection_gate *gate)
         event_add(gate->sweep, &soon);
 }
 
+static bool is_overdue(const struct connection_gate *gate, const struct gate_place *place,
+                       bool is_pressed, int64_t now_ms)
+{
+    int64_t time_ms = gate->time_ms;
+
+    if (is_pressed && !place->is_complete && time_ms > GATE_PRESSED_MS)
+        time_ms = GATE_PRESSED_MS;
+    return now_ms - place->since_ms >= time_ms;
+}
+
 static void on_sweep(evutil_socket_t fd, short events, void *argument)
 {
     struct connection_gate *gate = argument;
     int64_t now_ms = clock_now_ms();
     unsigned taken = connection_gate_taken(gate);
+    bool is_full = taken >= gate->limit;
 
     (void)fd;
     (void)events;
@@ -86,10 +97,10 @@ static void on_sweep(evutil_socket_t fd, short events, void *argument)
         struct gate_place *place = &gate->places[i];
 
         /* evhttp sees an end of stream (or, while it writes, EPIPE) and frees the connection. */
-        if (place->connection != NULL && now_ms >= place->deadline_ms)
+        if (place->connection != NULL && is_overdue(gate, place, is_full, now_ms))
             shutdown(bufferevent_getfd(place->connection), SHUT_RDWR);
     }
-    set_paused(gate, taken >= gate->limit || now_ms < gate->retry_ms);
+    set_paused(gate, is_full || now_ms < gate->retry_ms);
     if (taken > 0 || gate->is_paused)
         plan_sweep(gate);
 }
@@ -115,7 +126,8 @@ static struct bufferevent *on_connection(struct event_base *base, void *argument
     bufferevent_setwatermark(connection, EV_READ, 0, INPUT_BYTES);
     bufferevent_incref(connection);
     place->connection = connection;
-    place->deadline_ms = clock_now_ms() + gate->time_ms;
+    place->since_ms = clock_now_ms();
+    place->is_complete = false;
     if (taken + 1 >= gate->limit)
         set_paused(gate, true);
     plan_sweep(gate);
@@ -167,11 +179,13 @@ bool connection_gate_add(struct connection_gate *gate, struct evconnlistener *li
     return true;
 }
 
-void connection_gate_extend(struct connection_gate *gate, struct bufferevent *connection)
+void connection_gate_complete(struct connection_gate *gate, struct bufferevent *connection)
 {
     for (unsigned i = 0; i < gate->limit; i++) {
-        if (gate->places[i].connection == connection)
-            gate->places[i].deadline_ms = clock_now_ms() + gate->time_ms;
+        if (gate->places[i].connection == connection) {
+            gate->places[i].since_ms = clock_now_ms();
+            gate->places[i].is_complete = true;
+        }
     }
 }
 

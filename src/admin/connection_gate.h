@@ -25,7 +25,8 @@
 
 struct gate_place {
     struct bufferevent *connection; /* NULL: free */
-    int64_t deadline_ms;
+    int64_t since_ms;               /* accepted, or its request was complete */
+    bool is_complete;               /* the whole request has come */
 };
 
 struct connection_gate {
@@ -40,9 +41,13 @@ struct connection_gate {
     struct connection_gate *next;
 };
 
+/* While all places are taken, a connection has no longer than this for its request: a well-meaning
+   client sends it at once, and others wait. */
+#define GATE_PRESSED_MS 1000
+
 /*
  * Watches over the connections of `http`: at most `limit` at once, and each has `time_ms` to send
- * its request.
+ * its request, but GATE_PRESSED_MS at most while all places are taken.
  */
 bool connection_gate_open(struct connection_gate *gate, struct event_base *base,
                           struct evhttp *http, unsigned limit, int64_t time_ms) CULVERT_MUST_CHECK;
@@ -52,8 +57,8 @@ bool connection_gate_open(struct connection_gate *gate, struct event_base *base,
 bool connection_gate_add(struct connection_gate *gate,
                          struct evconnlistener *listener) CULVERT_MUST_CHECK;
 
-/* Gives the connection of a request that is complete `time_ms` more, to take its answer. */
-void connection_gate_extend(struct connection_gate *gate, struct bufferevent *connection);
+/* The request of a connection is complete: it has `time_ms` more, to take its answer. */
+void connection_gate_complete(struct connection_gate *gate, struct bufferevent *connection);
 
 /* A connection is about to end: look for its place in the next turn of the loop. */
 void connection_gate_sweep_soon(struct connection_gate *gate);

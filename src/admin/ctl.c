@@ -186,12 +186,10 @@ static void show_status(const json_t *json, const struct ctl_options *options)
         printf(for_people ? "%-21s %s\n" : "%s\t%s\n", key,
                table_cell(count, COLUMN_COUNT, for_people, a, sizeof(a)));
     }
-    if (for_people) {
-        printf("\n");
-        show_listeners(json, options);
-        printf("\n");
-        show_pools(json, options);
-    }
+    printf("\n");
+    show_listeners(json, options);
+    printf("\n");
+    show_pools(json, options);
 }
 
 static void show_ready(const json_t *json, const struct ctl_options *options)

@@ -35,7 +35,7 @@
 #define MOST_HEADER_BYTES (8 * 1024)
 #define MOST_BODY_BYTES (64 * 1024)
 #define TIMEOUT_SECONDS 5
-#define BACKLOG 64
+#define BACKLOG 16
 
 #define DEFAULT_SOCKET_FOLDER "/run/culvert"
 #define DEFAULT_SOCKET_PATH DEFAULT_SOCKET_FOLDER "/culvert.sock"
@@ -241,7 +241,7 @@ static void on_request(struct evhttp_request *request, void *argument)
     struct evhttp_connection *connection = evhttp_request_get_connection(request);
     struct answer answer = {.status = HTTP_INTERNAL, .body = evbuffer_new()};
 
-    connection_gate_extend(&door->gate, evhttp_connection_get_bufferevent(connection));
+    connection_gate_complete(&door->gate, evhttp_connection_get_bufferevent(connection));
     if (answer.body == NULL) {
         evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
         return;

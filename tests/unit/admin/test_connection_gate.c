@@ -35,7 +35,7 @@ static void on_request(struct evhttp_request *request, void *argument)
     evhttp_send_reply(request, 200, NULL, NULL);
 }
 
-static void server_open(struct server *server, unsigned limit)
+static void server_open(struct server *server, unsigned limit, int64_t time_ms)
 {
     struct evconnlistener *listener;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -52,7 +52,7 @@ static void server_open(struct server *server, unsigned limit)
     server->base = event_base_new();
     server->http = evhttp_new(server->base);
     evhttp_set_gencb(server->http, on_request, NULL);
-    assert_true(connection_gate_open(&server->gate, server->base, server->http, limit, TIME_MS));
+    assert_true(connection_gate_open(&server->gate, server->base, server->http, limit, time_ms));
     listener = evconnlistener_new(server->base, NULL, NULL, LEV_OPT_CLOSE_ON_FREE, 0, fd);
     assert_non_null(listener);
     assert_non_null(evhttp_bind_listener(server->http, listener));
@@ -113,7 +113,7 @@ static void test_no_more_connections_than_places_are_accepted(void **state)
     struct server server;
     int clients[10];
 
-    server_open(&server, 2);
+    server_open(&server, 2, 20000);
     for (int i = 0; i < 10; i++)
         clients[i] = server_client(&server);
     for (int i = 0; i < 5; i++) {
@@ -138,7 +138,7 @@ static void test_a_connection_that_takes_too_long_ends(void **state)
     int64_t started_ms = clock_now_ms();
     int client;
 
-    server_open(&server, 1);
+    server_open(&server, 1, TIME_MS);
     client = server_client(&server);
     while (clock_now_ms() - started_ms < 10000) {
         (void)!send(client, "G", 1, MSG_NOSIGNAL); /* each byte restarts evhttp's own clock */
@@ -150,15 +150,36 @@ static void test_a_connection_that_takes_too_long_ends(void **state)
     server_close(&server);
 }
 
+static void test_who_is_slow_makes_room_while_others_wait(void **state)
+{
+    struct server server;
+    int64_t started_ms = clock_now_ms();
+    int alone, other, waiting;
+
+    server_open(&server, 2, 20000);
+    alone = server_client(&server);
+    assert_int_equal(wait_answer(&server, alone, GATE_PRESSED_MS + 500), -1);
+    other = server_client(&server);
+    waiting = server_client(&server);
+    client_ask(waiting);
+    assert_int_equal(wait_answer(&server, waiting, 5000), 'H');
+    assert_int_equal(wait_answer(&server, alone, 100), 0);
+    assert_in_range(clock_now_ms() - started_ms, GATE_PRESSED_MS + 500, GATE_PRESSED_MS + 4000);
+    close(alone);
+    close(other);
+    close(waiting);
+    server_close(&server);
+}
+
 static void test_a_complete_request_gets_more_time(void **state)
 {
     struct server server;
     int client;
 
-    server_open(&server, 1);
+    server_open(&server, 1, TIME_MS);
     client = server_client(&server);
     assert_int_equal(wait_answer(&server, client, TIME_MS / 2), -1);
-    connection_gate_extend(&server.gate, server.gate.places[0].connection);
+    connection_gate_complete(&server.gate, server.gate.places[0].connection);
     assert_int_equal(wait_answer(&server, client, TIME_MS * 2 / 3), -1);
     assert_int_equal(wait_answer(&server, client, 5000), 0);
     close(client);
@@ -171,7 +192,7 @@ static void test_closing_with_open_connections_ends_them(void **state)
     int client;
     char byte;
 
-    server_open(&server, 4);
+    server_open(&server, 4, TIME_MS);
     client = server_client(&server);
     server_turn(&server);
     assert_int_equal(connection_gate_taken(&server.gate), 1);
@@ -188,7 +209,7 @@ static void test_without_descriptors_accepting_pauses_and_resumes(void **state)
     int64_t started_ms;
     int client;
 
-    server_open(&server, 4);
+    server_open(&server, 4, TIME_MS);
     client = server_client(&server);
     client_ask(client);
     server_turn(&server); /* libevent opens what it needs */
@@ -226,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_more_connections_than_places_are_accepted),
         cmocka_unit_test(test_a_connection_that_takes_too_long_ends),
+        cmocka_unit_test(test_who_is_slow_makes_room_while_others_wait),
         cmocka_unit_test(test_a_complete_request_gets_more_time),
         cmocka_unit_test(test_closing_with_open_connections_ends_them),
         cmocka_unit_test(test_without_descriptors_accepting_pauses_and_resumes),
