@@ -27,6 +27,9 @@ def test_ctl(culvert):
     assert answer["sessions"][0]["client"] == client.name
     relay.send_signal(signal.SIGTERM)
     wait_until(lambda: ctl(relay, "ready").returncode == 1, 5, "`ctl ready` to say no")
+    client.close()
+    served.close()
+    assert relay.wait_exit() == 0
 
 
 def test_nobody_listens(tmp_path):
