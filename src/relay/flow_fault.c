@@ -75,7 +75,7 @@ bool flow_fault_stops_reading(const struct flow *flow)
 
 bool flow_fault_skips_recheck(void)
 {
-    return fault_is(FAULT_MISS_RST) || fault_is(FAULT_MISS_OOB);
+    return fault_is(FAULT_MISS_FIN) || fault_is(FAULT_MISS_RST) || fault_is(FAULT_MISS_OOB);
 }
 
 #else
