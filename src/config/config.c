@@ -4,12 +4,11 @@
  */
 #include "config/config.h"
 
-#include "core/text.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "config/config_parts.h"
 #include "config/loader.h"
 #include "config/lookup.h"

@@ -8,12 +8,11 @@
  */
 #include "config/ini_reader.h"
 
-#include "core/text.h"
-
 #include <ini.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 
 /* What inih needs for a line of INI_LINE_MAX bytes: with its newline and NUL. */
 #define INIH_LINE (INI_LINE_MAX + 2)

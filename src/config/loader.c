@@ -7,8 +7,6 @@
  */
 #include "config/loader.h"
 
-#include "core/text.h"
-
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/text.h"
 #include "config/ini_reader.h"
 #include "config/suggest.h"
 

@@ -4,11 +4,10 @@
  */
 #include "config/lookup.h"
 
-#include "net/resolve.h"
-
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/resolve.h"
 
 /* What is known about a host name. */
 struct answer {

@@ -7,8 +7,6 @@
  */
 #include "config/snapshot_build.h"
 
-#include "config/machine.h"
-
 #include <assert.h>
 #include <grp.h>
 #include <stdio.h>
@@ -16,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config/machine.h"
 
 #define CONTROL_SOCKET_FOLDER "/run/culvert"
 

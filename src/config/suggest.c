@@ -4,13 +4,12 @@
  */
 #include "config/suggest.h"
 
-#include "core/text.h"
-
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "core/text.h"
 
 /* A word of another program: what it is here. */
 struct foreign_word {

@@ -4,13 +4,12 @@
  */
 #include "config/validate.h"
 
-#include "core/text.h"
-
 #include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "pool/pool.h"
 #include "config/validate_addresses.h"
 #include "config/validate_routes.h"

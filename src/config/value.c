@@ -7,13 +7,12 @@
  */
 #include "config/value.h"
 
-#include "core/text.h"
-
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "config/endpoint.h"
 
 /* One word of a value, and where it starts. */

@@ -216,7 +216,7 @@ static bool wait_readable(int fd)
 static const char *try_bytes(const int in[2], const int out[2], const int fds[2], size_t size)
 {
     char *bytes = malloc(2 * size);
-    char *back = bytes + size;
+    char *back;
     size_t sent = 0;
     size_t spliced = 0;
     size_t received = 0;
@@ -224,6 +224,7 @@ static const char *try_bytes(const int in[2], const int out[2], const int fds[2]
 
     if (bytes == NULL)
         return "out of memory";
+    back = bytes + size;
     for (size_t i = 0; i < size; i++)
         bytes[i] = (char)(i * 31 + i / 251);
     while (received < size && why == NULL) {

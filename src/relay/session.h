@@ -13,11 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/base.h"
 #include "core/list.h"
 #include "net/addr.h"
 #include "net/conn.h"
+#include "config/snapshot.h"
 #include "relay/close_reason.h"
 #include "relay/flow.h"
 #include "relay/relay_resources.h"

@@ -13,9 +13,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "config/snapshot.h"
 #include "core/counter.h"
 #include "net/addr.h"
+#include "config/snapshot.h"
 
 struct message;
 struct worker;
