@@ -10,8 +10,8 @@ from harness.peer import (FIN, RST, Blackhole, Listener, connect, exchange, pair
 from harness.strace import inject, needs_strace
 from harness.wait import wait_until
 
-# Without the write side of the control socket, and without rules that deny, nobody can cause these.
-NOT_REACHABLE = {"internal", "killed", "denied"}
+# Without rules that deny, nobody can cause these.
+NOT_REACHABLE = {"internal", "denied"}
 TESTED = set()
 
 
@@ -38,6 +38,17 @@ def start(start_culvert, **options):
     client, served = pair(relay, server)
     exchange(client, served)
     return relay, client, served
+
+
+@reason("killed")
+def test_killed(culvert):
+    relay, client, served = start(culvert)
+    session = relay.sessions()[0]["id"]
+    status, text = relay.get(f"/api/v1/sessions/{session}", method="DELETE")
+    assert (status, text) == (200, '{"killed":1}\n')
+    client.expect_end(RST)
+    served.expect_end(RST)
+    check(relay, client, "killed", "relay")
 
 
 @reason("done")
