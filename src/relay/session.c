@@ -95,12 +95,12 @@ void session_queue(struct session *session, enum flow_wait wait)
 {
     struct relay_resources *resources = session->resources;
 
-    if (list_contains_link(&session->queue))
-        return;
     if (wait == FLOW_WAITS_FOR_TURN) {
+        /* Even if the other flow waits for a buffer: a turn tries both, and asks again. */
+        list_remove(&session->queue);
         list_append(&resources->run_queue, &session->queue);
         relay_wake_run_queue(resources);
-    } else if (wait == FLOW_WAITS_FOR_BUFFER) {
+    } else if (wait == FLOW_WAITS_FOR_BUFFER && !list_contains_link(&session->queue)) {
         list_append(&resources->buffer_waiters, &session->queue);
         relay_wake_tick(resources);
     }

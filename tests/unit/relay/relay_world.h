@@ -280,12 +280,23 @@ static inline void relay_world_join(struct relay_world *world, struct relay_line
     RUN_UNTIL(world, line->session->state == SESSION_RELAY);
 }
 
-/* Closes both peers and waits until no session is left. */
+static inline bool relay_world_has(const struct relay_world *world, const struct session *session)
+{
+    const struct list_link *head = &world->resources.sessions.head;
+
+    for (const struct list_link *link = head->next; link != head; link = link->next) {
+        if (link == &session->link)
+            return true;
+    }
+    return false;
+}
+
+/* Closes both peers and waits until their session is gone. */
 static inline void relay_world_part(struct relay_world *world, struct relay_line *line)
 {
     peer_close(&line->client);
     peer_close(&line->server);
-    RUN_UNTIL(world, list_is_empty(&world->resources.sessions));
+    RUN_UNTIL(world, !relay_world_has(world, line->session));
 }
 
 /* Sends `size` bytes of the pattern while the relay runs. */
