@@ -111,6 +111,8 @@ enum step session_cut(struct session *session, enum close_reason reason)
     session->close_reason = reason;
     if (session->first == FIRST_NOBODY)
         session->first = FIRST_CULVERT;
+    if (session->state == SESSION_CONNECT && session->server != NULL)
+        pool_connect_abandoned(session->pool, session->server);
     for (int i = FRONTEND; i <= BACKEND; i++) {
         struct conn *conn = &session->conn[i];
 
