@@ -106,6 +106,16 @@ void session_queue(struct session *session, enum flow_wait wait)
     }
 }
 
+uint64_t session_undelivered_to(const struct session *session, enum side side)
+{
+    const struct conn *conn = &session->conn[side];
+    uint64_t queued = conn->is_tcp ? (uint64_t)socket_unacknowledged(conn->fd) : 0;
+
+    if (conn->fin_out && queued > 0)
+        queued--; /* our end takes a place in the queue, but it is no byte */
+    return flow_held(&session->flow[other_side(side)]) + queued;
+}
+
 enum step session_cut(struct session *session, enum close_reason reason)
 {
     session->close_reason = reason;
@@ -113,13 +123,12 @@ enum step session_cut(struct session *session, enum close_reason reason)
         session->first = FIRST_CULVERT;
     if (session->state == SESSION_CONNECT && session->server != NULL)
         pool_connect_abandoned(session->pool, session->server);
-    for (int i = FRONTEND; i <= BACKEND; i++) {
+    for (enum side i = FRONTEND; i <= BACKEND; i++) {
         struct conn *conn = &session->conn[i];
 
         if (conn->fd == -1)
             continue;
-        session->undelivered +=
-            flow_held(&session->flow[1 - i]) + (uint64_t)socket_unacknowledged(conn->fd);
+        session->undelivered += session_undelivered_to(session, i);
         conn_reset(conn);
     }
     return STEP_OVER;
@@ -153,6 +162,8 @@ static void post_record(struct session *session)
         (session->close_reason == CLOSE_DONE || session->close_reason == CLOSE_DRAINED))
         return;
     session_describe(session, &record);
+    if (record.phase == PHASE_HALF_CLOSED || record.phase == PHASE_ABORTING)
+        record.phase = PHASE_RELAY; /* those are words of live views */
     log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
 }
 

@@ -42,6 +42,9 @@ enum flow_wait session_pump(struct session *session, enum side side, int64_t now
 /* Puts the session where flow_pump()'s answer wants it: the run queue, the buffer waiters. */
 void session_queue(struct session *session, enum flow_wait wait);
 
+/* Bytes read for conn[side] that its kernel has not seen acknowledged; its socket is open. */
+uint64_t session_undelivered_to(const struct session *session, enum side side);
+
 /* Over, for a reason of culvert's own: both conns are reset, what they still owed is counted. */
 enum step session_cut(struct session *session, enum close_reason reason);
 

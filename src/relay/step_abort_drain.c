@@ -63,9 +63,8 @@ static enum step finish(struct session *session)
 {
     enum side y = other_side(session->broken_side);
     struct conn *other = &session->conn[y];
-    const struct flow *flow = &session->flow[session->broken_side];
 
-    session->undelivered += flow_held(flow) + (uint64_t)socket_unacknowledged(other->fd);
+    session->undelivered += session_undelivered_to(session, y);
     if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN))
         conn_close(other);
     else
