@@ -200,23 +200,21 @@ class Bench:
         say(f"idle system calls: {relay.name}")
         return self.on_fresh(relay, act)
 
-    def message_system_calls(self, relay, sessions, messages):
-        """{system call: number per one-way message}."""
+    def work_system_calls(self, relay, arguments, messages):
+        """{system call: number per one of `messages`} of a client's work."""
         def act(relay):
             trace = measure.SystemCalls(self.children, relay.roots()[0],
                                         os.path.join(relay.folder, "strace"))
-            client = self.start_client(relay, ("pingpong", "--sessions", str(sessions),
-                                               "--messages", str(messages), "--seconds", "60"))
+            client = self.start_client(relay, arguments)
             try:
                 self.expect_ready(client, "the client")
                 with trace:
                     self.run_client(client)
             finally:
                 self.children.end(client)
-            one_way = messages // sessions * sessions * 2
-            return {name: count / one_way for name, count in trace.counts.items()}
+            return {name: count / messages for name, count in trace.counts.items()}
 
-        say(f"system calls, sessions: {sessions}, {relay.name}")
+        say(f"system calls, {' '.join(arguments)}: {relay.name}")
         return self.on_fresh(relay, act)
 
 
@@ -291,7 +289,8 @@ def measure_all(bench, arguments, effort, candidates):
     wanted = arguments.works.split(",") if arguments.works else None
     real = [relay for relay in candidates if not isinstance(relay, relays.Direct)]
     timed = [work for work in works.timed_works(effort) if not wanted or work.key in wanted]
-    results = report.Results(timed=timed, candidates=candidates)
+    results = report.Results(timed=timed, candidates=candidates,
+                             traced=works.traced_works(effort))
     for work in timed:
         results.rounds[work.key] = bench.measure_work(work, candidates, effort.rounds)
     if not wanted or "memory" in wanted:
@@ -299,9 +298,9 @@ def measure_all(bench, arguments, effort, candidates):
             results.memory[relay.name] = bench.idle_memory(relay, effort.idle_sessions)
     if not wanted or "calls" in wanted:
         for relay in real:
-            for sessions in works.SYSTEM_CALL_GOALS:
-                results.calls[relay.name, sessions] = bench.message_system_calls(
-                    relay, sessions, effort.traced_messages)
+            for traced in works.traced_works(effort):
+                results.calls[relay.name, traced.title] = bench.work_system_calls(
+                    relay, traced.client, traced.messages)
             results.idle_calls[relay.name] = bench.idle_system_calls(
                 relay, works.IDLE_CALLS_SESSIONS, 3)
     return results

@@ -31,6 +31,15 @@ class Work(NamedTuple):
         return 1 if self.service == "source" else 1e6
 
 
+class Traced(NamedTuple):
+    """A work whose system calls are counted."""
+
+    title: str
+    client: tuple
+    messages: int  # what the count is divided by
+    reach: Optional[float] = None
+
+
 class Effort(NamedTuple):
     """How much of each work is done."""
 
@@ -80,5 +89,17 @@ def timed_works(effort):
 
 LATENCY_GOAL = Goal("HAProxy", 1.0, 0.8)  # of p99 at a fixed rate
 IDLE_MEMORY_GOAL = (0.9, 0.5)  # KiB of user memory per idle session
-SYSTEM_CALL_GOALS = {1: 3.0, 64: 2.2}  # per one-way message, by sessions
 IDLE_CALLS_SESSIONS = 1000  # with how many idle sessions the calls per second are counted
+
+
+def traced_works(effort):
+    def messages(sessions, reach):
+        rounds = effort.traced_messages // 64 * 64
+        return Traced(f"per one-way message, {sessions} session{'s' * (sessions > 1)}",
+                      ("pingpong", "--sessions", str(sessions), "--messages", str(rounds),
+                       "--seconds", "60"), rounds * 2, reach)
+
+    connections = effort.traced_messages // 4
+    return [messages(1, 3.0), messages(64, 2.2),
+            Traced("per connection", ("connect", "--sessions", "32", "--messages",
+                                      str(connections), "--seconds", "60"), connections)]
