@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The builtin servers echo, discard and chargen, and the quick run on the command line."""
+import re
 import signal
 import subprocess
 
 from harness.culvert import BINARY, clean_environment, relay_to
 from harness.peer import FIN, Listener, connect, pattern, reading
-from harness.wait import wait_until
 
 
 def test_echo(culvert):
@@ -41,20 +41,13 @@ def test_chargen(culvert):
 
 def test_quick_run():
     server = Listener()
-    free = Listener(listening=False)
-    port = free.port
-    free.close()
-    process = subprocess.Popen([BINARY, str(port), server.address], env=clean_environment(),
+    process = subprocess.Popen([BINARY, "127.0.0.1:0", server.address], env=clean_environment(),
                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
-        def dial():
-            try:
-                return connect(f"127.0.0.1:{port}")
-            except OSError:
-                assert process.poll() is None, process.stderr.read()
-                return None
-
-        client = wait_until(dial, 10, "the quick run to listen")
+        ready = process.stderr.readline()  # logfmt, as it is no terminal
+        found = re.search(r"event=ready .*listen=\S*?(127\.0\.0\.1:\d+)", ready)
+        assert found, ready
+        client = connect(found.group(1))
         served = server.accept()
         client.send(b"quick")
         served.expect(b"quick")

@@ -77,12 +77,10 @@ class Pattern:
     """
 
     PERIOD = 4 * 1024 * 1024 - 3  # prime to every buffer size
-    _block = None
+    _block = random.Random(20261122).randbytes(PERIOD)
+    _block += _block[:1024 * 1024]
 
     def __init__(self, seed):
-        if Pattern._block is None:
-            whole = random.Random(20261122).randbytes(Pattern.PERIOD)
-            Pattern._block = whole + whole[:1024 * 1024]
         self.start = (seed * 2654435761) % Pattern.PERIOD
 
     def take(self, offset, size):
@@ -188,10 +186,10 @@ class Conn:
 
     def rst(self):
         """End abruptly: the other side gets a reset."""
-        set_linger_zero(self.sock)
-        self.sock.close()
+        self.discard()
 
     def close(self):
+        _open_sockets.discard(self)
         self.sock.close()
 
     # reading
@@ -455,10 +453,11 @@ class Listener:
         return not poll(self.sock, select.POLLIN, seconds)
 
     def close(self):
+        _open_sockets.discard(self)
         self.sock.close()
 
     def discard(self):
-        self.sock.close()
+        self.close()
 
 
 class Blackhole(Listener):
@@ -547,6 +546,8 @@ class Server(Listener):
             self.behaviour(conn)
         except (OSError, ValueError, AssertionError) as error:
             self.errors.append(error)
+        finally:
+            conn.close()
 
     def record(self, conn):
         seen = Seen(len(self.seen))
@@ -559,10 +560,7 @@ class Server(Listener):
 
     def close(self):
         self.running = False
-        self.sock.close()
-
-    def discard(self):
-        self.close()
+        super().close()
 
 
 class EchoServer(Server):
