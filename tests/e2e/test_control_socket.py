@@ -4,6 +4,7 @@ import json
 
 from harness.culvert import relay_to
 from harness.peer import Listener, exchange, pair, parse_address
+from harness.wait import wait_until
 
 
 def test_probes_and_overview(culvert):
@@ -68,6 +69,9 @@ def test_metrics(culvert):
     served.expect(b"u" * 100)
     served.send(b"d" * 300)
     client.expect(b"d" * 300)
+    # The bytes arrive a moment before they are counted.
+    wait_until(lambda: relay.metric("culvert_bytes_total", direction="download") == 300, 2,
+               "the bytes to be counted")
     live = relay.metrics()
     assert live.value("culvert_connections_accepted_total", listener="main") == 1
     assert live.value("culvert_sessions", listener="main", phase="relay") == 1

@@ -31,10 +31,10 @@ class Flapper:
         self.flips += 1
 
 
-def run(culvert, count, seconds):
+def run(culvert, count, seconds, **pool):
     flapper = Flapper()
     relay = culvert(relay_to([f"unix:{name}" for name in flapper.names], pool={
-        "balance": "roundrobin", "max_fails": 2, "fail_timeout": "100ms"}), workers=2)
+        "balance": "roundrobin", **pool}), workers=2)
     watch = Stopwatch()
     last = [0.0]
 
@@ -50,10 +50,15 @@ def run(culvert, count, seconds):
 
 
 def test_flapping_servers(culvert):
-    run(culvert, 700, 50)
+    run(culvert, 700, 50, max_fails=0)
+
+
+def test_flapping_servers_with_ejection(culvert):
+    """An ejected server that is back is better than one that refuses."""
+    run(culvert, 700, 50, max_fails=2, fail_timeout="300ms")
 
 
 @pytest.mark.soak
 @pytest.mark.deadline(600)
 def test_flapping_servers_2_minutes(culvert):
-    run(culvert, 60_000, 500)
+    run(culvert, 60_000, 500, max_fails=0)
