@@ -250,15 +250,21 @@ void settings_assign(struct section *section, const char *key, const char *value
     value_text_release(&text);
 }
 
+/* Whether it counts: an empty list does, a scalar whose value was wrong does not. */
+static bool counts(const struct setting *setting, enum option_id option)
+{
+    return setting->is_set && (setting->count > 0 || option_table[option].is_list);
+}
+
 const struct setting *settings_get(const struct settings *settings, const struct section *section,
                                    enum option_id option)
 {
     const struct section *defaults = settings->sections[SECTION_DEFAULTS];
 
-    if (section != NULL && section_value(section, option)->is_set)
+    if (section != NULL && counts(section_value(section, option), option))
         return section_value(section, option);
     if (defaults != NULL && option_table[option].in_defaults &&
-        section_value(defaults, option)->is_set)
+        counts(section_value(defaults, option), option))
         return section_value(defaults, option);
     return &settings->fallbacks[option];
 }

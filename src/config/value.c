@@ -43,6 +43,11 @@ static struct origin part_origin(const struct parser *parser, size_t first, size
 
     origin.column += bytes[first].column;
     origin.length = (unsigned)(bytes[last - 1].column - bytes[first].column) + 1;
+    /* With its quotes. */
+    if (bytes[first].is_quoted) {
+        origin.column--;
+        origin.length += bytes[first].is_empty ? 1 : 2;
+    }
     return origin;
 }
 
@@ -531,6 +536,16 @@ static bool parse_server_option(const struct parser *parser, const struct word *
     return true;
 }
 
+/* A word that would have to be an address. */
+static bool not_an_address(const struct parser *parser, const struct word *word)
+{
+    char guess[96];
+
+    did_you_mean("backup disabled drain", word->string, guess, sizeof(guess));
+    return value_error(parser, &word->origin, "'%s' is no address%s", word->string,
+                       guess[0] != '\0' ? guess : ": a server is [NAME] host:port [options]");
+}
+
 /* Whether a word behind an address begins the next server: a name, or an address. */
 static bool is_server_option(const char *word)
 {
@@ -685,9 +700,7 @@ static bool server_word(const struct parser *parser, struct server_words *words,
         return parse_server_option(parser, word, words->item->endpoint) &&
                append_word(parser, words->item, word);
     if (words->name.string != NULL)
-        return value_error(parser, &word->origin,
-                           "'%s' is no address: a server is [NAME] host:port [options]",
-                           word->string);
+        return not_an_address(parser, &words->name);
     words->item = NULL;
     words->name = *word;
     words->name.string = strdup(word->string);
@@ -707,9 +720,7 @@ static bool parse_servers(const struct parser *parser)
         word_free(&word);
     }
     if (is_good && words.name.string != NULL)
-        is_good = value_error(parser, &words.name.origin,
-                              "'%s' is no address: a server is [NAME] host:port [options]",
-                              words.name.string);
+        is_good = not_an_address(parser, &words.name);
     word_free(&words.name);
     return is_good && !parser->diagnostics->is_out_of_memory;
 }

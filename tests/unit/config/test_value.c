@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_value.c - what each type takes, refuses, and means. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config/fixture.h"
+#include "config/value.h"
+
+static struct source_files files;
+
+/* Parses `raw` as the option; the first error's text, or NULL when there is none. */
+static char *parse(enum option_id id, const char *raw, struct setting *setting)
+{
+    static char error[512];
+    struct origin origin = {.file = files.files[0], .line = 1, .column = 1};
+    struct diagnostics diagnostics = {0};
+    struct value_text text;
+
+    bool is_good = value_text_read(&text, raw, &origin, &diagnostics) &&
+                   value_parse(&option_table[id], &text, &origin, &files, setting, &diagnostics);
+    value_text_release(&text);
+    assert_int_equal(is_good, diagnostics.count == 0);
+    if (!is_good)
+        snprintf(error, sizeof(error), "%u %s", diagnostics.list[0].origin.column,
+                 diagnostics.list[0].text);
+    diagnostics_release(&diagnostics);
+    return is_good ? NULL : error;
+}
+
+static void expect_number(enum option_id id, const char *raw, int64_t number)
+{
+    struct setting setting = {0};
+    char *error = parse(id, raw, &setting);
+
+    if (error != NULL)
+        fail_msg("%s: %s", raw, error);
+    assert_int_equal(setting.count, 1);
+    if (setting.items[0].number != number)
+        fail_msg("%s is %lld", raw, (long long)setting.items[0].number);
+    setting_clear(&setting);
+}
+
+static void expect_refused(enum option_id id, const char *raw, const char *why)
+{
+    struct setting setting = {0};
+    char *error = parse(id, raw, &setting);
+
+    if (error == NULL)
+        fail_msg("%s is accepted", raw);
+    if (strstr(error, why) == NULL)
+        fail_msg("%s: %s", raw, error);
+    setting_clear(&setting);
+}
+
+static void test_booleans(void **state)
+{
+    static const char *const wrong[] = {"Yes", "2", "1", "0", "y", "TRUE", "yes no", "\"\""};
+
+    (void)state;
+    expect_number(LISTEN_NODELAY, "yes", 1);
+    expect_number(LISTEN_NODELAY, "on", 1);
+    expect_number(LISTEN_NODELAY, "true", 1);
+    expect_number(LISTEN_NODELAY, "no", 0);
+    expect_number(LISTEN_NODELAY, "off", 0);
+    expect_number(LISTEN_NODELAY, "false", 0);
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
+        expect_refused(LISTEN_NODELAY, wrong[i], "is neither yes nor no");
+}
+
+static void test_integers_have_ranges(void **state)
+{
+    static const char *const wrong[] = {
+        "-1", "0x10", "80x", "1.5", "1e3", "+1", "257", "0", "١", "99999999999999999999999", "1 2"};
+
+    (void)state;
+    expect_number(CULVERT_WORKERS, "1", 1);
+    expect_number(CULVERT_WORKERS, "256", 256);
+    expect_number(CULVERT_WORKERS, "\"8\"", 8);
+    expect_number(CULVERT_WORKERS, "008", 8);
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
+        expect_refused(CULVERT_WORKERS, wrong[i], "must be a number from 1 to 256 or auto");
+}
+
+static void test_durations_need_units(void **state)
+{
+    static const char *const wrong[] = {
+        "5x",         "-1s",  "9999999999h", "1.s",   ".5s",  "1s1m", "1s1s",
+        "1.1234567s", "1 m",  "s",           "1mm",   "1e3s", "",     "99999999999999999999s",
+        "3651d",      "1h 5", "inf",         "1s\\n", "0x5s", "5 s",  "3650d1us"};
+
+    (void)state;
+    expect_number(LISTEN_IDLE_TIMEOUT, "250us", 250);
+    expect_number(LISTEN_IDLE_TIMEOUT, "250ms", 250000);
+    expect_number(LISTEN_IDLE_TIMEOUT, "2.5s", 2500000);
+    expect_number(LISTEN_IDLE_TIMEOUT, "0.000001s", 1);
+    expect_number(LISTEN_IDLE_TIMEOUT, "1m30s", 90000000);
+    expect_number(LISTEN_IDLE_TIMEOUT, "1d2h3m4s5ms6us", 93784005006);
+    expect_number(LISTEN_IDLE_TIMEOUT, "1.5h", (int64_t)5400 * 1000000);
+    expect_number(LISTEN_IDLE_TIMEOUT, "3650d", VALUE_DURATION_MAX);
+    expect_number(LISTEN_IDLE_TIMEOUT, "0", 0);
+    expect_number(LISTEN_IDLE_TIMEOUT, "off", 0);
+    expect_number(LISTEN_IDLE_TIMEOUT, "0s", 0);
+    expect_refused(LISTEN_IDLE_TIMEOUT, "5", "'5' needs a unit: 5s, 5m, 5h or 5ms");
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
+        expect_refused(LISTEN_IDLE_TIMEOUT, wrong[i],
+                       wrong[i][0] == '\0' ? "needs a value" : "is no duration");
+    expect_refused(LISTEN_KEEPALIVE, "100ms", "is too short; the least is 1000ms or off");
+    expect_refused(LISTEN_KEEPALIVE, "10h", "is too long; the most is 32767s");
+    expect_number(LISTEN_KEEPALIVE, "off", 0);
+}
+
+static void test_sizes_are_of_1024(void **state)
+{
+    (void)state;
+    expect_number(LISTEN_BUFFER_SIZE, "4096", 4096);
+    expect_number(LISTEN_BUFFER_SIZE, "64k", 65536);
+    expect_number(LISTEN_BUFFER_SIZE, "64K", 65536);
+    expect_number(LISTEN_BUFFER_SIZE, "64KiB", 65536);
+    expect_number(LISTEN_SEND_BUFFER, "1m", 1 << 20);
+    expect_number(LISTEN_SEND_BUFFER, "1g", 1 << 30);
+    expect_number(LISTEN_SEND_BUFFER, "auto", 0);
+    expect_refused(LISTEN_BUFFER_SIZE, "65k", "must be from 4k to 64k");
+    expect_refused(LISTEN_BUFFER_SIZE, "0", "must be from 4k to 64k");
+    expect_refused(LISTEN_BUFFER_SIZE, "64kb", "k is 1024 bytes");
+    expect_refused(LISTEN_BUFFER_SIZE, "64MB", "k is 1024 bytes");
+    expect_refused(LISTEN_BUFFER_SIZE, "-1", "is no size");
+    expect_refused(LISTEN_BUFFER_SIZE, "1.5k", "is no size");
+    expect_refused(LISTEN_BUFFER_SIZE, "k", "is no size");
+    expect_refused(LISTEN_BUFFER_SIZE, "99999999999999999999g", "is no size");
+    expect_refused(LISTEN_BUFFER_SIZE, "50%", "is no size");
+    expect_refused(LIMITS_BUFFER_MEMORY, "101%", "from 1% to 100%");
+    expect_refused(LIMITS_BUFFER_MEMORY, "1k", "must be at least 1m");
+    expect_refused(LIMITS_BUFFER_MEMORY, "9007199254740993g", "is no size");
+    expect_number(LIMITS_BUFFER_MEMORY, "25%", 25);
+    expect_number(LIMITS_BUFFER_MEMORY, "2g", (int64_t)2 << 30);
+}
+
+static void test_percents_and_modes(void **state)
+{
+    (void)state;
+    expect_number(LISTEN_LIFETIME_JITTER, "0%", 0);
+    expect_number(LISTEN_LIFETIME_JITTER, "100%", 100);
+    expect_refused(LISTEN_LIFETIME_JITTER, "10", "from 0% to 100%");
+    expect_refused(LISTEN_LIFETIME_JITTER, "101%", "from 0% to 100%");
+    expect_refused(LISTEN_LIFETIME_JITTER, "-1%", "from 0% to 100%");
+    expect_number(LISTEN_SOCKET_MODE, "0660", 0660);
+    expect_number(LISTEN_SOCKET_MODE, "600", 0600);
+    expect_refused(LISTEN_SOCKET_MODE, "0888", "is no file mode");
+    expect_refused(LISTEN_SOCKET_MODE, "4755", "is no file mode");
+    expect_refused(LISTEN_SOCKET_MODE, "rw", "is no file mode");
+}
+
+static void test_enums_suggest(void **state)
+{
+    struct setting setting = {0};
+
+    (void)state;
+    assert_null(parse(POOL_BALANCE, "roundrobin", &setting));
+    assert_int_equal(setting.items[0].word, 1);
+    setting_clear(&setting);
+    expect_refused(POOL_BALANCE, "round_robin", "did you mean 'roundrobin'?");
+    expect_refused(POOL_BALANCE, "maglev", "'balance = maglev' is not available in this version");
+    expect_refused(POOL_BALANCE, "LEASTCONN", "'balance' takes one of: leastconn");
+}
+
+static void test_strings_are_bare_or_quoted_whole(void **state)
+{
+    struct setting setting = {0};
+
+    (void)state;
+    assert_null(parse(LISTEN_DESCRIPTION, "  the web, all of it  ", &setting));
+    assert_string_equal(setting.items[0].text, "the web, all of it");
+    setting_clear(&setting);
+    assert_null(parse(LISTEN_DESCRIPTION, "\" kept \"", &setting));
+    assert_string_equal(setting.items[0].text, " kept ");
+    setting_clear(&setting);
+    assert_null(parse(LISTEN_DESCRIPTION, "\"\"", &setting));
+    assert_string_equal(setting.items[0].text, "");
+    setting_clear(&setting);
+    expect_refused(LISTEN_DESCRIPTION, "a \"b\"", "put the whole value in quotes");
+    expect_refused(LISTEN_DESCRIPTION, "\"a\\x00b\"", "a control byte (0x00)");
+    expect_refused(LISTEN_DESCRIPTION, "\"a\\nb\"", "a control byte (0x0a)");
+    expect_refused(LISTEN_DESCRIPTION, "", "'description' needs a value");
+}
+
+static void test_a_variable_cannot_smuggle_control_bytes(void **state)
+{
+    (void)state;
+    setenv("T_ESCAPE", "a\033[31mb", 1);
+    expect_refused(LISTEN_DESCRIPTION, "${T_ESCAPE}", "a control byte (0x1b)");
+    setenv("T_LINES", "127.0.0.1:80\nuser = root", 1);
+    expect_refused(LISTEN_BIND, "${T_LINES}", "a control byte (0x0a)");
+}
+
+static void test_lists_split_at_blanks_and_commas(void **state)
+{
+    struct setting setting = {0};
+
+    (void)state;
+    assert_null(parse(LISTEN_BIND, ":80, 127.0.0.1:81\t[::1]:82,,unix:/x", &setting));
+    assert_int_equal(setting.count, 4);
+    assert_string_equal(setting.items[2].text, "[::1]:82");
+    assert_int_equal(setting.items[2].origin.column, 19);
+    assert_int_equal(setting.items[2].origin.length, 8);
+    assert_null(parse(LISTEN_BIND, ":90", &setting));
+    assert_int_equal(setting.count, 5);
+    setting_clear(&setting);
+    setenv("T_LIST", ":80 :81", 1);
+    assert_null(parse(LISTEN_BIND, "${T_LIST}", &setting));
+    assert_int_equal(setting.count, 2);
+    setting_clear(&setting);
+    /* One bad item is reported; the good ones are kept. */
+    assert_non_null(parse(LISTEN_BIND, ":80 :x :81", &setting));
+    assert_int_equal(setting.count, 2);
+    setting_clear(&setting);
+}
+
+static const struct endpoint *server(const struct setting *setting, size_t index)
+{
+    return setting->items[index].endpoint;
+}
+
+static void test_servers(void **state)
+{
+    struct setting setting = {0};
+
+    (void)state;
+    assert_null(parse(POOL_SERVER,
+                      "a 10.0.0.1:80 weight=3 max_connections=7, 10.0.0.2:80 backup b "
+                      "unix:/x disabled builtin:echo drain",
+                      &setting));
+    assert_int_equal(setting.count, 4);
+    assert_string_equal(server(&setting, 0)->name, "a");
+    assert_int_equal(server(&setting, 0)->weight, 3);
+    assert_int_equal(server(&setting, 0)->max_connections, 7);
+    assert_string_equal(setting.items[0].text, "a 10.0.0.1:80 weight=3 max_connections=7");
+    assert_string_equal(server(&setting, 1)->name, "10.0.0.2:80");
+    assert_true(server(&setting, 1)->is_backup);
+    assert_int_equal(server(&setting, 1)->weight, 1);
+    assert_int_equal(server(&setting, 1)->max_connections, -1);
+    assert_string_equal(server(&setting, 2)->name, "b");
+    assert_true(server(&setting, 2)->is_disabled);
+    assert_true(server(&setting, 3)->is_drain);
+    setting_clear(&setting);
+    /* Before an address, such a word is a name. */
+    assert_null(parse(POOL_SERVER, "backup 10.0.0.1:80", &setting));
+    assert_string_equal(server(&setting, 0)->name, "backup");
+    assert_false(server(&setting, 0)->is_backup);
+    setting_clear(&setting);
+}
+
+static void test_wrong_servers_say_where(void **state)
+{
+    (void)state;
+    expect_refused(POOL_SERVER, "10.0.0.1:80 weight=0", "13 'weight=0' must be a number from 1");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 weight=257", "from 1 to 256");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 weight=", "from 1 to 256");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 wieght=3", "did you mean 'weight='?");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 bakcup", "'bakcup' is no address; did you mean 'backup'?");
+    expect_refused(POOL_SERVER, "web", "1 'web' is no address");
+    expect_refused(POOL_SERVER, "a b 10.0.0.1:80", "1 'a' is no address");
+    expect_refused(POOL_SERVER, "a/b 10.0.0.1:80", "1 'a/b' is neither an address");
+    expect_refused(POOL_SERVER, "original 10.0.0.1:80", "'original' is not available");
+    expect_refused(POOL_SERVER, "srv:_x._tcp.example.com", "not available in this version");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 health_port=81", "'health_port' of a server");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=x", "'server_name' of a server");
+    expect_refused(POOL_SERVER, "10.0.0.1:80, weight=3", "'weight=3' is no address");
+}
+
+static void test_prefix_files(void **state)
+{
+    struct setting setting = {0};
+    char wanted[128];
+
+    (void)state;
+    write_file("list", "# who\n10.0.0.0/8\n\n  ::1  # me\r\n192.0.2.1\n");
+    assert_null(parse(ROUTE_SOURCE, "172.16.0.0/12 @list", &setting));
+    assert_int_equal(setting.count, 2);
+    assert_int_equal(setting.items[0].prefix_count, 1);
+    assert_int_equal(setting.items[1].prefix_count, 3);
+    snprintf(wanted, sizeof(wanted), "@%s/list", fixture_folder);
+    assert_string_equal(setting.items[1].text, wanted);
+    setting_clear(&setting);
+    write_file("list", "10.0.0.0/8\n10.0.0.1/8\n");
+    expect_refused(ROUTE_SOURCE, "@list", "has bits set behind its first 8");
+    write_bytes("list", "10.0.0.0/8\0\n", 12);
+    expect_refused(ROUTE_SOURCE, "@list", "needs a prefix length");
+    expect_refused(ROUTE_SOURCE, "@missing", "cannot be opened");
+    expect_refused(ROUTE_SOURCE, "@.", "is a folder");
+}
+
+static void test_paths_become_absolute_and_words_stay(void **state)
+{
+    struct setting setting = {0};
+    char wanted[128];
+
+    (void)state;
+    assert_null(parse(CULVERT_PID_FILE, "x.pid", &setting));
+    snprintf(wanted, sizeof(wanted), "%s/x.pid", fixture_folder);
+    assert_string_equal(setting.items[0].text, wanted);
+    setting_clear(&setting);
+    assert_null(parse(LOG_OPTION_OUTPUT, "stdout", &setting));
+    assert_int_equal(setting.items[0].word, 1);
+    assert_string_equal(setting.items[0].text, "stdout");
+    setting_clear(&setting);
+    assert_null(parse(LOG_OPTION_OUTPUT, "syslog:127.0.0.1:514", &setting));
+    assert_string_equal(setting.items[0].text, "syslog:127.0.0.1:514");
+    setting_clear(&setting);
+    expect_refused(LOG_OPTION_OUTPUT, "stder", "did you mean 'stderr'?");
+}
+
+static void test_asking_for_nothing(void **state)
+{
+    static const char *const nothing[] = {"", "off", "no", "none", "0", "\"\"", "\"off\""};
+    static const char *const something[] = {"on", "off x", "00", "false", "offoffoffoff"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(nothing) + ARRAY_LENGTH(something); i++) {
+        bool is_nothing = i < ARRAY_LENGTH(nothing);
+        const char *raw = is_nothing ? nothing[i] : something[i - ARRAY_LENGTH(nothing)];
+        struct origin origin = {0};
+        struct diagnostics diagnostics = {0};
+        struct value_text text;
+
+        assert_true(value_text_read(&text, raw, &origin, &diagnostics));
+        if (value_is_nothing(&text) != is_nothing)
+            fail_msg("%s", raw);
+        value_text_release(&text);
+    }
+}
+
+static int set_up(void **state)
+{
+    return fixture_set_up(state) != 0 || source_file_from_text(&files, "culvert.ini", "") == NULL;
+}
+
+static int tear_down(void **state)
+{
+    source_files_release(&files);
+    return fixture_tear_down(state);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_booleans),
+        cmocka_unit_test(test_integers_have_ranges),
+        cmocka_unit_test(test_durations_need_units),
+        cmocka_unit_test(test_sizes_are_of_1024),
+        cmocka_unit_test(test_percents_and_modes),
+        cmocka_unit_test(test_enums_suggest),
+        cmocka_unit_test(test_strings_are_bare_or_quoted_whole),
+        cmocka_unit_test(test_a_variable_cannot_smuggle_control_bytes),
+        cmocka_unit_test(test_lists_split_at_blanks_and_commas),
+        cmocka_unit_test(test_servers),
+        cmocka_unit_test(test_wrong_servers_say_where),
+        cmocka_unit_test(test_prefix_files),
+        cmocka_unit_test(test_paths_become_absolute_and_words_stay),
+        cmocka_unit_test(test_asking_for_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
