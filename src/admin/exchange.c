@@ -25,15 +25,22 @@ static void set_body(struct answer *answer, int status, const char *text)
     evbuffer_add(answer->body, text, strlen(text));
 }
 
+bool answer_add_json(struct answer *answer, json_t *json)
+{
+    /* Twelve digits: microseconds of days, without the noise of binary fractions. */
+    bool is_added = json != NULL && json_dump_callback(json, append_to_body, answer->body,
+                                                       JSON_COMPACT | JSON_REAL_PRECISION(12)) == 0;
+
+    json_decref(json);
+    return is_added;
+}
+
 void answer_json(struct answer *answer, int status, json_t *json)
 {
     set_body(answer, status, "");
-    /* Twelve digits: microseconds of days, without the noise of binary fractions. */
-    if (json == NULL || json_dump_callback(json, append_to_body, answer->body,
-                                           JSON_COMPACT | JSON_REAL_PRECISION(12)) == -1)
+    if (!answer_add_json(answer, json))
         set_body(answer, 500, "{\"error\":\"out of memory\"}");
     evbuffer_add(answer->body, "\n", 1);
-    json_decref(json);
 }
 
 void answer_error(struct answer *answer, int status, const char *near, const char *format, ...)

@@ -38,6 +38,10 @@ struct answer {
    becomes a 500. */
 void answer_json(struct answer *answer, int status, json_t *json);
 
+/* Adds the JSON text to the body, for lists that are worded one element at a time: neither memory
+   nor time for a tree of them all. Takes over the reference; false without memory. */
+bool answer_add_json(struct answer *answer, json_t *json) CULVERT_MUST_CHECK;
+
 /* {"error": "…"}, and "did_you_mean" when `near` is not NULL. */
 void answer_error(struct answer *answer, int status, const char *near, const char *format, ...)
     CULVERT_PRINTF(4, 5);

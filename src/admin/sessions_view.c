@@ -202,28 +202,50 @@ static int compare_by_start(const void *left, const void *right)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-static json_t *rows_to_json(const struct sessions_query *query, size_t limit, uint64_t *total)
+/* The rows of all finished parts, the oldest session first. The array is the caller's to free; NULL
+   without memory. */
+static const struct session_record **sort_rows(const struct sessions_query *query, size_t limit,
+                                               size_t *count, uint64_t *total)
 {
     const struct session_record **rows = calloc(limit + 1, sizeof(struct session_record *));
-    json_t *json = json_array();
-    size_t count = 0;
 
+    *count = 0;
     *total = 0;
-    for (unsigned i = 0; i < query->part_count; i++) {
+    for (unsigned i = 0; rows != NULL && i < query->part_count; i++) {
         const struct sessions_part *part = &query->parts[i];
 
         if (!is_part_finished(part))
             continue;
         *total += part->total;
-        for (size_t row = 0; rows != NULL && row < part->count && count < limit; row++)
-            rows[count++] = &part->rows[row];
+        for (size_t row = 0; row < part->count && *count < limit; row++)
+            rows[(*count)++] = &part->rows[row];
     }
     if (rows != NULL)
-        qsort(rows, count, sizeof(struct session_record *), compare_by_start);
-    for (size_t i = 0; i < count; i++)
-        json_array_append_new(json, sessions_view_row(rows[i]));
+        qsort(rows, *count, sizeof(struct session_record *), compare_by_start);
+    return rows;
+}
+
+static void answer_list(const struct sessions_query *query, size_t limit, bool is_complete,
+                        struct answer *answer)
+{
+    size_t count;
+    uint64_t total;
+    const struct session_record **rows = sort_rows(query, limit, &count, &total);
+    bool is_whole = rows != NULL;
+
+    answer->status = 200;
+    answer->content_type = CONTENT_TYPE_JSON;
+    evbuffer_add_printf(answer->body, "{\"sessions\":[");
+    for (size_t i = 0; is_whole && i < count; i++) {
+        evbuffer_add(answer->body, ",", i > 0);
+        is_whole = answer_add_json(answer, sessions_view_row(rows[i]));
+    }
+    evbuffer_add_printf(answer->body, "],\"total\":%llu,\"truncated\":%s%s}\n",
+                        (unsigned long long)total, total > count ? "true" : "false",
+                        is_complete ? "" : ",\"incomplete\":true");
+    if (!is_whole)
+        answer_error(answer, 503, NULL, "out of memory");
     free(rows);
-    return json;
 }
 
 void sessions_view_handle_list(const struct question *question, struct answer *answer)
@@ -233,9 +255,6 @@ void sessions_view_handle_list(const struct question *question, struct answer *a
     struct sessions_query *query;
     size_t limit = (size_t)view->snapshot->process.max_sessions_listed;
     bool is_complete;
-    uint64_t total;
-    json_t *json;
-    json_t *rows;
 
     if (!sessions_view_parse(view->snapshot, question->query, &filter, &limit, answer))
         return;
@@ -244,14 +263,7 @@ void sessions_view_handle_list(const struct question *question, struct answer *a
         answer_error(answer, 503, NULL, "out of memory or descriptors");
         return;
     }
-    json = json_object();
-    rows = rows_to_json(query, limit, &total);
-    json_object_set_new(json, "total", json_count(total));
-    json_object_set_new(json, "truncated", json_boolean(total > json_array_size(rows)));
-    json_object_set_new(json, "sessions", rows);
-    if (!is_complete)
-        json_object_set_new(json, "incomplete", json_true());
-    answer_json(answer, 200, json);
+    answer_list(query, limit, is_complete, answer);
     sessions_query_unref(query);
 }
 
