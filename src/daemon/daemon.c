@@ -34,17 +34,16 @@
 #include "daemon/notify.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
+#include "daemon/signals.h"
 #include "daemon/worker_group.h"
 
 /* How long the end of the process waits for a log whose reader is stuck. */
 #define LOG_GRACE_MS 500
 
-static const int handled_signals[] = {SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP, SIGUSR2};
-
 struct daemon {
     const struct command_line *line;
     struct event_base *base;
-    struct event *signals[ARRAY_LENGTH(handled_signals)];
+    struct signal_events signals;
     struct event *drain_timer;
     struct snapshot *snapshot;
     struct budget budget;
@@ -72,39 +71,6 @@ static void fill_standard_descriptors(void)
         if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) == -1)
             return;
     }
-}
-
-static void signal_set(sigset_t *set, bool with_stops)
-{
-    sigemptyset(set);
-    for (size_t i = 0; i < ARRAY_LENGTH(handled_signals); i++) {
-        bool is_stop = handled_signals[i] == SIGTERM || handled_signals[i] == SIGINT ||
-                       handled_signals[i] == SIGQUIT;
-
-        if (with_stops || !is_stop)
-            sigaddset(set, handled_signals[i]);
-    }
-}
-
-/*
- * Signals wait until there is a loop to take them. While the configuration is read a stop may
- * still end the process at once, unless it is process 1: that one the kernel does not end, and the
- * signal would be lost.
- */
-static void hold_signals(bool with_stops)
-{
-    sigset_t set;
-
-    signal_set(&set, with_stops);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-}
-
-static void release_signals(void)
-{
-    sigset_t set;
-
-    signal_set(&set, true);
-    sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* Posts each warning of the configuration as a record; people on a terminal see them in full. */
@@ -418,18 +384,13 @@ static bool make_loop(struct daemon *daemon, struct error *error)
     daemon->drain_timer = event_new(daemon->base, -1, EV_PERSIST, on_drain_tick, daemon);
     if (daemon->drain_timer == NULL)
         return error_set(error, EX_OSERR, "out of memory");
-    for (size_t i = 0; i < ARRAY_LENGTH(handled_signals); i++) {
-        daemon->signals[i] = evsignal_new(daemon->base, handled_signals[i], on_signal, daemon);
-        if (daemon->signals[i] == NULL || event_add(daemon->signals[i], NULL) == -1)
-            return error_set(error, EX_OSERR, "out of memory");
-    }
-    return true;
+    return signals_open(&daemon->signals, daemon->base, on_signal, daemon, error);
 }
 
 /* Runs until a stop; returns the exit code. */
 static int serve(struct daemon *daemon, struct error *error)
 {
-    release_signals();
+    signals_release();
     if (event_base_dispatch(daemon->base) == -1) {
         error_set(error, EX_SOFTWARE, "the control loop failed: %s", strerror(errno));
         return EX_SOFTWARE;
@@ -483,10 +444,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     event_set_log_callback(NULL);
     worker_group_close(daemon->group);
     logger_destroy(daemon->logger);
-    for (size_t i = 0; i < ARRAY_LENGTH(daemon->signals); i++) {
-        if (daemon->signals[i] != NULL)
-            event_free(daemon->signals[i]);
-    }
+    signals_close(&daemon->signals);
     if (daemon->drain_timer != NULL)
         event_free(daemon->drain_timer);
     if (daemon->base != NULL)
@@ -526,12 +484,11 @@ static int run(const struct command_line *line)
     int exit_code;
     struct config *config;
 
-    hold_signals(getpid() == 1);
+    signals_hold(false);
     config = load(line, &exit_code);
     if (config == NULL)
         return exit_code;
-    hold_signals(true);
-    signal(SIGCHLD, SIG_IGN); /* as process 1: orphans are nobody's zombies */
+    signals_hold(true);
 
     daemon.snapshot = config_snapshot(config);
     has_started = (daemon.snapshot != NULL || error_set(&error, EX_OSERR, "out of memory")) &&
@@ -554,7 +511,7 @@ int daemon_run(int argc, char **argv)
     int exit_code = EX_SOFTWARE;
 
     fill_standard_descriptors();
-    signal(SIGPIPE, SIG_IGN);
+    signals_ignore();
     if (!command_line_parse(&line, argc, argv, &error)) {
         fprintf(stderr, "culvert: %s\n", error.text);
         command_line_release(&line);
