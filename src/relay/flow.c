@@ -235,7 +235,8 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
 
 /*
  * Splicing brought nothing although the source was announced as readable: one plain read tells
- * apart an empty socket, an end, and bytes behind an urgent mark, where splice(2) stops for ever.
+ * apart an empty socket, an end, an error, and bytes behind an urgent mark, where splice(2) stops
+ * for ever.
  */
 static enum flow_wait confirm_by_read(struct flow *flow, struct relay_resources *resources,
                                       int64_t now_ms)
@@ -258,15 +259,17 @@ static enum flow_wait confirm_by_read(struct flow *flow, struct relay_resources 
         forward(flow, resources, resources->scratch, moved, now_ms);
         return FLOW_WAITS_FOR_TURN;
     case IO_BLOCKED:
-        return FLOW_WAITS_FOR_SOURCE;
+        if (source->error == 0)
+            return FLOW_WAITS_FOR_SOURCE;
+        break;
     case IO_ENDED:
         source_ended(flow, now_ms);
         return FLOW_WAITS_FOR_TURN;
     case IO_FAILED:
-        flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
-        return FLOW_WAITS_FOR_NOTHING;
+        break;
     }
-    return FLOW_WAITS_FOR_SOURCE;
+    flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
+    return FLOW_WAITS_FOR_NOTHING;
 }
 
 static void count_splice(struct flow *flow, size_t count)
@@ -317,11 +320,10 @@ static enum flow_wait fill_splice(struct flow *flow, struct relay_resources *res
         flow->method = FLOW_COPY;
         return FLOW_WAITS_FOR_TURN;
     }
-    if (count == -1 && errno != EAGAIN) {
+    /* An error, too, is told while bytes still lie behind a mark: they are read before it counts.
+     */
+    if (count == -1 && errno != EAGAIN)
         conn_fail(source, errno);
-        flow_fail(flow, FLOW_BROKEN_BY_SOURCE);
-        return FLOW_WAITS_FOR_NOTHING;
-    }
     return confirm_by_read(flow, resources, now_ms);
 }
 
@@ -348,6 +350,8 @@ static enum flow_wait pump_once(struct flow *flow, struct relay_resources *resou
             return FLOW_WAITS_FOR_NOTHING;
         if (flow_held(flow) > 0)
             return FLOW_WAITS_FOR_DESTINATION;
+        /* The source was silent on our account: its clocks start anew. */
+        flow->read_ms = now_ms;
         return fault_is(FAULT_FORGET_REARM) ? FLOW_WAITS_FOR_SOURCE : FLOW_WAITS_FOR_TURN;
     }
     switch (flow->state) {

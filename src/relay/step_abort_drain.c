@@ -46,12 +46,16 @@ void step_abort_drain_enter(struct session *session)
     session->looks = 0;
 }
 
-/* The reason is known now: X was read to its end or error. */
-static void settle_reason(struct session *session)
+/* Nothing more is read of X: the reason is known now. */
+static void close_broken(struct session *session)
 {
     enum side x = session->broken_side;
     struct conn *broken = &session->conn[x];
 
+    if (broken->fd == -1)
+        return;
+    learn_error(broken);
+    conn_close(broken);
     session->close_error = broken->error;
     if (x == BACKEND && broken->eof)
         session->close_reason = CLOSE_DONE; /* it answered early and closed */
@@ -64,6 +68,7 @@ static enum step finish(struct session *session)
     enum side y = other_side(session->broken_side);
     struct conn *other = &session->conn[y];
 
+    close_broken(session);
     session->undelivered += session_undelivered_to(session, y);
     if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN))
         conn_close(other);
@@ -99,21 +104,14 @@ enum step step_abort_drain_run(struct session *session)
 
     if (flow->delivered != delivered)
         session->state_ms = now_ms;
-    if (flow->state == FLOW_BROKEN && flow->culprit != FLOW_BROKEN_BY_SOURCE) {
-        /* Y is gone as well, or memory is. */
-        if (broken->fd != -1)
-            learn_error(broken);
-        settle_reason(session);
-        return finish(session);
-    }
+    if (flow->state == FLOW_BROKEN && flow->culprit != FLOW_BROKEN_BY_SOURCE)
+        return finish(session); /* Y is gone as well, or memory is */
     if (wait == FLOW_WAITS_FOR_TURN || wait == FLOW_WAITS_FOR_BUFFER) {
         session_queue(session, wait);
         return STEP_WAIT;
     }
-    if (broken->fd != -1 && (wait == FLOW_WAITS_FOR_SOURCE || flow->state != FLOW_OPEN)) {
-        learn_error(broken);
-        settle_reason(session);
-        conn_close(broken);
+    if (wait == FLOW_WAITS_FOR_SOURCE || flow->state != FLOW_OPEN) {
+        close_broken(session);
         if (flow->state == FLOW_OPEN)
             flow_break(flow, session->resources, FLOW_BROKEN_BY_SOURCE);
     }
