@@ -64,7 +64,10 @@ static enum io_result plain_write(struct conn *conn, const void *bytes, size_t s
 static enum io_result plain_shutdown_write(struct conn *conn)
 {
     if (shutdown(conn->fd, SHUT_WR) == -1) {
-        conn_fail(conn, errno == ENOTCONN ? EPIPE : errno);
+        /* ENOTCONN: a reset is here already. Only a read tells whether an end had come before it,
+           so nothing is remembered that would decide that. */
+        if (errno != ENOTCONN)
+            conn_fail(conn, errno);
         return IO_FAILED;
     }
     conn->fin_out = true;
