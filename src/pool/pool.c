@@ -100,6 +100,23 @@ static struct server *pick_from_pool(struct pool *pool, struct balance_request *
     return server;
 }
 
+/*
+ * The last resort: an ejected server that this session has not tried. It may have come back, and
+ * the session would fail otherwise. Its health changes only if it answers.
+ */
+static struct server *pick_ejected(struct pool *pool, const struct balance_request *request)
+{
+    for (unsigned i = 0; i < pool->server_count; i++) {
+        struct server *server = &pool->servers[i];
+        enum server_health health = health_of(server);
+
+        if ((health == SERVER_EJECTED || health == SERVER_TRIAL) && server_has_address(server) &&
+            !balance_has_tried(request, server) && server_take_place(server))
+            return server;
+    }
+    return NULL;
+}
+
 enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
                            int64_t now_ms, uint64_t *seed, struct server **server)
 {
@@ -112,6 +129,8 @@ enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsig
         pthread_mutex_lock(&pool->eject_mutex);
         *server = pick_from_pool(pool, &request, now_ms);
         pthread_mutex_unlock(&pool->eject_mutex);
+        if (*server == NULL && !request.is_full_seen)
+            *server = pick_ejected(pool, &request);
     }
     if (*server != NULL)
         return POOL_CHOSEN;

@@ -66,7 +66,8 @@ enum pool_answer {
  * Chooses a usable server that is not in `tried` and takes a place on it (`active` + 1), never
  * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state
  * of a xorshift generator, for ties and random. Backup servers are chosen only while no other is
- * usable. A server whose ejection has ended is given to one session as a trial first.
+ * usable. A server whose ejection has ended is given to one session as a trial first. When no other
+ * server is left, an ejected one is tried before the session has to fail.
  *
  * After POOL_CHOSEN the caller owes one of pool_connect_succeeded(), _failed() or _abandoned() once
  * the attempt has ended, and pool_leave() when the session leaves the server.

@@ -63,6 +63,8 @@ struct pool_counters {
 
 struct server_counters {
     struct counter connects[CONNECT_RESULT_COUNT];
+    struct counter ejections; /* transitions to ejected, by failed connects */
+    struct counter returns;   /* and back to up */
 };
 
 struct tally_counters {

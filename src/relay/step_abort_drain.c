@@ -94,7 +94,6 @@ static bool is_overdue(struct session *session, int64_t now_ms)
 enum step step_abort_drain_run(struct session *session)
 {
     enum side x = session->broken_side;
-    struct conn *broken = &session->conn[x];
     struct conn *other = &session->conn[other_side(x)];
     struct flow *flow = &session->flow[x];
     int64_t now_ms = clock_now_ms();

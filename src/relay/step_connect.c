@@ -56,8 +56,10 @@ static void attempt_failed(struct session *session, enum close_reason reason, in
     count_connect(session, result_of(reason, error));
     conn_reset(&session->conn[BACKEND]);
     if (close_reason_blames_server(reason)) {
-        if (pool_connect_failed(session->pool, server, clock_now_ms()))
+        if (pool_connect_failed(session->pool, server, clock_now_ms())) {
+            counter_add(&session->resources->counters.servers[server->index].ejections, 1);
             log_server_state(session, LOG_WARN, server, "ejected");
+        }
     } else {
         pool_connect_abandoned(session->pool, server);
     }
@@ -71,8 +73,10 @@ static enum step connected(struct session *session)
     int64_t took_us = clock_now_us() - session->accepted_us;
 
     count_connect(session, CONNECT_OK);
-    if (pool_connect_succeeded(session->pool, session->server))
+    if (pool_connect_succeeded(session->pool, session->server)) {
+        counter_add(&counters->servers[session->server->index].returns, 1);
         log_server_state(session, LOG_INFO, session->server, "up");
+    }
     session->connect_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX - 1;
     latency_observe(&counters->pools[session->pool->index].connect, took_us);
     return STEP_NEXT;

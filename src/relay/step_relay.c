@@ -93,35 +93,51 @@ static struct clock_choice earliest_clock(const struct session *session)
     return choice;
 }
 
+/*
+ * Looks at the send queue towards a side, where bytes may still be on their way although nothing is
+ * held here. True when it has shrunk since the last look, or was not looked at yet.
+ */
+static bool queue_moves(struct flow *flow)
+{
+    struct conn *destination = flow->destination;
+    int queued = socket_unacknowledged(destination->fd);
+    bool is_moving = queued > 0 && (!flow->was_looked_at || queued < destination->stalled_bytes);
+
+    flow->was_looked_at = queued > 0;
+    destination->stalled_bytes = queued;
+    return is_moving;
+}
+
 /* Whether the clock that ran out finds that there was progress after all, and starts it anew. */
 static bool finds_progress(struct session *session, struct clock_choice *choice, int64_t now_ms)
 {
     struct flow *flow = &session->flow[choice->direction];
-    struct conn *destination = flow->destination;
-    int queued;
 
-    if (choice->reason != CLOSE_STALL_TIMEOUT && choice->reason != CLOSE_HALF_CLOSE_TIMEOUT)
-        return false;
-    queued = socket_unacknowledged(destination->fd);
     if (choice->reason == CLOSE_STALL_TIMEOUT) {
-        if (queued >= destination->stalled_bytes)
+        int queued = socket_unacknowledged(flow->destination->fd);
+
+        if (queued >= flow->destination->stalled_bytes)
             return false;
-        destination->stalled_bytes = queued;
+        flow->destination->stalled_bytes = queued;
         flow->stalled_ms = now_ms;
         return true;
     }
-    if (queued == 0)
-        return false;
-    if (flow->was_looked_at && queued >= destination->stalled_bytes) {
-        /* All is written, nothing was acknowledged for a whole period. */
-        choice->reason = CLOSE_STALL_TIMEOUT;
-        choice->waited_for = choice->direction == UPLOAD ? FIRST_SERVER : FIRST_CLIENT;
-        return false;
+    if (choice->reason == CLOSE_HALF_CLOSE_TIMEOUT ||
+        (choice->reason == CLOSE_IDLE_TIMEOUT && choice->waited_for == FIRST_CULVERT)) {
+        bool up_moves = queue_moves(&session->flow[UPLOAD]);
+        bool down_moves = queue_moves(&session->flow[DOWNLOAD]);
+
+        if (up_moves || down_moves) {
+            flow->read_ms = now_ms; /* acknowledged bytes restart the clock as moved ones do */
+            return true;
+        }
+        if (choice->reason == CLOSE_HALF_CLOSE_TIMEOUT && flow->was_looked_at) {
+            /* All is written, and nothing was acknowledged for a whole period. */
+            choice->reason = CLOSE_STALL_TIMEOUT;
+            choice->waited_for = choice->direction == UPLOAD ? FIRST_SERVER : FIRST_CLIENT;
+        }
     }
-    destination->stalled_bytes = queued;
-    flow->was_looked_at = true;
-    flow->read_ms = now_ms; /* acknowledged bytes restart the clock as moved ones do */
-    return true;
+    return false;
 }
 
 /* Arms the timer anew when a change of shape may have brought a deadline forward. */
