@@ -277,8 +277,10 @@ static void check_no_server(enum close_reason reason, enum first first)
         world.servers[0].health = SERVER_MAINT;
     if (reason == CLOSE_DNS_FAILED)
         world.servers[0].addr.family = AF_UNSPEC;
-    if (reason == CLOSE_LIMIT)
-        world.servers[0].max_connections = world.servers[0].active = 1;
+    if (reason == CLOSE_LIMIT) {
+        world.servers[0].max_connections = 1;
+        world.servers[0].active = 1;
+    }
     relay_world_start(&world);
     client = relay_world_client(&world);
     assert_int_equal(relay_world_end(&world, client, 0, NULL), PEER_RESET);
