@@ -260,7 +260,8 @@ static void test_wrong_servers_say_where(void **state)
     expect_refused(POOL_SERVER, "10.0.0.1:80 weight=257", "from 1 to 256");
     expect_refused(POOL_SERVER, "10.0.0.1:80 weight=", "from 1 to 256");
     expect_refused(POOL_SERVER, "10.0.0.1:80 wieght=3", "did you mean 'weight='?");
-    expect_refused(POOL_SERVER, "10.0.0.1:80 bakcup", "'bakcup' is no address; did you mean 'backup'?");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 bakcup",
+                   "'bakcup' is no address; did you mean 'backup'?");
     expect_refused(POOL_SERVER, "web", "1 'web' is no address");
     expect_refused(POOL_SERVER, "a b 10.0.0.1:80", "1 'a' is no address");
     expect_refused(POOL_SERVER, "a/b 10.0.0.1:80", "1 'a/b' is neither an address");
