@@ -41,9 +41,11 @@ static void account_read(struct flow *flow, int64_t now_ms)
 }
 
 /* The destination took `count` bytes: the stall clock starts anew or stops. */
-static void account_write(struct flow *flow, size_t count)
+static void account_write(struct flow *flow, size_t count, int64_t now_ms)
 {
     flow->delivered += count;
+    if (flow->stalled_ms != 0)
+        flow->read_ms = now_ms; /* the source was silent because it was not read */
     flow->stalled_ms = 0;
     flow->was_looked_at = false;
 }
@@ -55,6 +57,7 @@ static void account_stall(struct flow *flow, int64_t now_ms)
     if (flow->stalled_ms == 0) {
         flow->stalled_ms = now_ms;
         flow->destination->stalled_bytes = socket_unacknowledged(flow->destination->fd);
+        flow->was_looked_at = true;
     }
 }
 
@@ -95,7 +98,7 @@ static void forward(struct flow *flow, struct relay_resources *resources,
     bytes = flow_fault_bytes(flow, (unsigned char *)bytes, &size);
     switch (flow->destination->ops->write(flow->destination, bytes, size, &moved)) {
     case IO_MOVED:
-        account_write(flow, moved);
+        account_write(flow, moved, now_ms);
         if (fault_is(FAULT_IGNORE_SHORT_WRITE))
             return;
         break;
@@ -119,7 +122,7 @@ static void drain_buffer(struct flow *flow, struct relay_resources *resources, i
     switch (flow->destination->ops->write(flow->destination, buffer->bytes + buffer->start,
                                           buffer_held(buffer), &moved)) {
     case IO_MOVED:
-        account_write(flow, moved);
+        account_write(flow, moved, now_ms);
         buffer->start += (uint32_t)moved;
         break;
     case IO_BLOCKED:
@@ -149,7 +152,7 @@ static void drain_pipe(struct flow *flow, int64_t now_ms)
         if (count > 0) {
             pipe->held -= (size_t)count;
             flow->spliced += (size_t)count;
-            account_write(flow, (size_t)count);
+            account_write(flow, (size_t)count, now_ms);
             continue;
         }
         if (count == -1 && errno == EINTR)

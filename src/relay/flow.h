@@ -59,14 +59,14 @@ struct flow {
     struct pipe *pipe;        /* the same while splicing; NULL while empty */
     uint64_t delivered;       /* bytes accepted by the destination's kernel buffer */
     uint64_t spliced;         /* of those, through a pipe */
-    int64_t read_ms;          /* when the last byte (or the end) came from the source */
+    int64_t read_ms;          /* the last byte or end from the source, or the end of a stall */
     int64_t stalled_ms;       /* since when the destination takes nothing; 0 = it does */
     uint32_t read_limit;      /* most bytes of one copying read ([listen] buffer_size) */
     enum flow_method method : 8;
     enum flow_state state : 8;
     enum flow_culprit culprit : 2; /* of FLOW_BROKEN */
     bool may_splice : 1;
-    bool was_looked_at : 1;     /* the send queue, since the last write: see step_relay.c */
+    bool was_looked_at : 1;     /* destination->stalled_bytes holds since the last write */
     unsigned small_splices : 4; /* in a row */
 };
 

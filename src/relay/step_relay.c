@@ -131,10 +131,12 @@ static bool finds_progress(struct session *session, struct clock_choice *choice,
             flow->read_ms = now_ms; /* acknowledged bytes restart the clock as moved ones do */
             return true;
         }
-        if (choice->reason == CLOSE_HALF_CLOSE_TIMEOUT && flow->was_looked_at) {
+        for (int i = UPLOAD; i <= DOWNLOAD; i++) {
+            if (choice->reason == CLOSE_IDLE_TIMEOUT || !session->flow[i].was_looked_at)
+                continue;
             /* All is written, and nothing was acknowledged for a whole period. */
             choice->reason = CLOSE_STALL_TIMEOUT;
-            choice->waited_for = choice->direction == UPLOAD ? FIRST_SERVER : FIRST_CLIENT;
+            choice->waited_for = i == UPLOAD ? FIRST_SERVER : FIRST_CLIENT;
         }
     }
     return false;

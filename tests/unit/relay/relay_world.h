@@ -25,15 +25,15 @@
 #include "relay/session.h"
 
 #define RELAY_WORLD_SERVERS 4
-#define RELAY_WORLD_DEADLINE_MS 10000
+#define RELAY_WORLD_DEADLINE_US 10000000
 
 /* Runs the world's loop until the condition holds; fails the test when it never does. */
 #define RUN_UNTIL(world, condition)                                                                \
     do {                                                                                           \
-        int64_t run_until_ms = clock_now_ms() + RELAY_WORLD_DEADLINE_MS;                           \
+        int64_t run_until_us = clock_now_us() + RELAY_WORLD_DEADLINE_US;                           \
                                                                                                    \
         while (!(condition)) {                                                                     \
-            if (clock_now_ms() > run_until_ms)                                                     \
+            if (clock_now_us() > run_until_us)                                                     \
                 fail_msg("it never came true: %s", #condition);                                    \
             relay_world_turn(world);                                                               \
         }                                                                                          \
@@ -168,9 +168,9 @@ static inline void relay_world_turn(struct relay_world *world)
 /* Runs the loop for a time in which nothing is expected to happen. */
 static inline void relay_world_run_for(struct relay_world *world, int64_t ms)
 {
-    int64_t until_ms = clock_now_ms() + ms;
+    int64_t until_us = clock_now_us() + ms * 1000;
 
-    while (clock_now_ms() < until_ms)
+    while (clock_now_us() < until_us)
         relay_world_turn(world);
 }
 
