@@ -73,6 +73,7 @@ static enum step connected(struct session *session)
     int64_t took_us = clock_now_us() - session->accepted_us;
 
     count_connect(session, CONNECT_OK);
+    session->close_error = 0; /* of an earlier attempt */
     if (pool_connect_succeeded(session->pool, session->server)) {
         counter_add(&counters->servers[session->server->index].returns, 1);
         log_server_state(session, LOG_INFO, session->server, "up");

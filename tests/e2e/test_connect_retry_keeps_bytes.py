@@ -31,6 +31,7 @@ def test_connect_retry_keeps_bytes(culvert, dead):
         record = relay.record_of(client)
         assert (record["reason"], record["retries"], record["upload_bytes"]) == ("done", 1, SIZE)
         assert record["server_addr"] == second.address
+        assert record["errno"] == ""  # that of the first attempt is history
     assert second.accepted == 5
     assert relay.metric("culvert_connect_retries_total") == 5
 

@@ -351,6 +351,33 @@ static void test_ejected_backup_is_not_tried_while_a_primary_is_usable(void **st
     pool_release(&pool);
 }
 
+static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
+{
+    struct pool pool;
+    struct server *tried[2];
+    struct server *server;
+
+    (void)state;
+    make_pool(&pool, 3);
+    pool.servers[2].health = SERVER_MAINT;
+    prepare(&pool);
+    fail_times(&pool, &pool.servers[0], 3, 0);
+    tried[0] = &pool.servers[1];
+    assert_int_equal(pool_pick(&pool, tried, 1, 1, &seed, &server), POOL_CHOSEN);
+    assert_ptr_equal(server, &pool.servers[0]);
+    assert_int_equal(server->active, 1);
+    assert_int_equal(server->health, SERVER_EJECTED);
+    /* It fails: nothing new. Nobody is left then. */
+    assert_false(pool_connect_failed(&pool, server, 1));
+    pool_leave(&pool, server);
+    tried[1] = server;
+    assert_int_equal(pool_pick(&pool, tried, 2, 1, &seed, &server), POOL_NONE_USABLE);
+    /* It answers: it is up again. */
+    assert_true(pool_connect_succeeded(&pool, &pool.servers[0]));
+    assert_int_equal(pool.servers[0].health, SERVER_UP);
+    pool_release(&pool);
+}
+
 static void test_late_failures_do_not_prolong_an_ejection(void **state)
 {
     struct pool pool;
@@ -499,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_abandoned_trial_is_given_to_the_next_session),
         cmocka_unit_test(test_trial_needs_a_place_and_a_session_that_has_not_tried_it),
         cmocka_unit_test(test_ejected_backup_is_not_tried_while_a_primary_is_usable),
+        cmocka_unit_test(test_ejected_server_is_the_last_resort_of_a_session),
         cmocka_unit_test(test_late_failures_do_not_prolong_an_ejection),
         cmocka_unit_test(test_administrative_states_stay_whatever_connects_say),
         cmocka_unit_test(test_long_fail_timeout_is_not_cut),
