@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_explain.c - documentation out of the table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "config/option_table.h"
+
+static char *explained(const char *word, bool *is_known)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    *is_known = config_explain(word, out);
+    fclose(out);
+    return text;
+}
+
+static void expect(const char *word, bool is_known, const char *part)
+{
+    bool answer;
+    char *text = explained(word, &answer);
+
+    if (strstr(text, part) == NULL)
+        fail_msg("%s: %s", word, text);
+    assert_int_equal(answer, is_known);
+    free(text);
+}
+
+static void test_sections_keys_and_one_key(void **state)
+{
+    (void)state;
+    expect(NULL, true, "[listen NAME]    an entry point");
+    expect("", true, "[defaults] ");
+    expect("listen", true, "\n  idle_timeout         1h         duration\n");
+    expect("[listen web]", true, "\n  idle_timeout ");
+    expect("listen.idle_timeout", true, "[listen NAME] idle_timeout\n");
+    expect("listen.idle_timeout", true, "  default   1h\n");
+    expect("idle_timeout", true, "  also in   [defaults]\n");
+    expect("defaults.balance", true, "[pool NAME] balance\n");
+    expect("keepalive", true, "[pool NAME] keepalive\n");
+    expect("pool.balance", true, "  later     maglev (not in this version)\n");
+    expect("listen.tls", true, "not available in this version");
+    expect("tls", true, "[tls] is not available in this version");
+}
+
+static void test_unknown_words_get_a_suggestion(void **state)
+{
+    (void)state;
+    expect("idle_timout", false, "did you mean 'idle_timeout' of [listen NAME]?");
+    expect("proxy_timeout", false, "nginx's proxy_timeout is 'idle_timeout'");
+    expect("lissten", false, "did you mean [listen]?");
+    expect("listn.idle_timeout", false, "did you mean [listen]?");
+    expect("xyzzyplughxyzzy", false, "unknown key 'xyzzyplughxyzzy'");
+}
+
+static void test_every_option_is_explained_in_lines_that_fit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        const struct option *option = &option_table[i];
+        char word[128];
+        bool is_known;
+
+        snprintf(word, sizeof(word), "%s.%s", section_table[option->section].word, option->key);
+        char *text = explained(word, &is_known);
+        assert_true(is_known);
+        for (char *line = strtok(text, "\n"); line != NULL; line = strtok(NULL, "\n")) {
+            if (strlen(line) > 80)
+                fail_msg("%s", line);
+        }
+        free(text);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sections_keys_and_one_key),
+        cmocka_unit_test(test_unknown_words_get_a_suggestion),
+        cmocka_unit_test(test_every_option_is_explained_in_lines_that_fit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
