@@ -288,6 +288,18 @@ static void add_states(struct scrape *scrape, const struct pool *pool, const str
     }
 }
 
+static void add_transitions(struct scrape *scrape, const struct pool *pool,
+                            const struct server *server)
+{
+    const struct server_counters *counters = &scrape->totals->counters.servers[server->index];
+    struct labels labels = {
+        {{"pool", pool->name}, {"server", server->name}, {"to", "ejected"}, {"cause", "passive"}}};
+
+    exposition_count(&scrape->out, &labels, counter_get(&counters->ejections));
+    labels.pair[2].value = "up";
+    exposition_count(&scrape->out, &labels, counter_get(&counters->returns));
+}
+
 static void add_servers(struct scrape *scrape)
 {
     exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connects",
@@ -305,6 +317,9 @@ static void add_servers(struct scrape *scrape)
     exposition_family(&scrape->out, METRIC_GAUGE, "culvert_server_state",
                       "1 for the state the server is in, 0 for the others.");
     for_each_server(scrape, add_states);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_server_transitions",
+                      "Changes of a server's state, by what caused them.");
+    for_each_server(scrape, add_transitions);
 }
 
 /* ---- resources ---------------------------------------------------------------------------- */
@@ -320,10 +335,9 @@ static void add_memory(struct scrape *scrape)
     exposition_family(&scrape->out, METRIC_GAUGE, "culvert_buffer_limit_bytes",
                       "Most memory all buffers together may take.");
     exposition_count(&scrape->out, NULL, shared->buffers.limit_bytes);
-    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_flows_waiting_for_buffer",
-                      "Flows that stand still because the buffer memory is spent.");
-    exposition_count(&scrape->out, NULL,
-                     counter_get(&scrape->totals->counters.flows_waiting_for_buffer));
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_buffer_waits",
+                      "Times a flow stood still because the buffer memory was spent.");
+    exposition_count(&scrape->out, NULL, counter_get(&scrape->totals->counters.buffer_waits));
     exposition_family(&scrape->out, METRIC_GAUGE, "culvert_pipes",
                       "Kernel pipes: used by a flow, or idle in a cache.");
     exposition_count(&scrape->out, &(const struct labels){{{"state", "used"}}}, gauges->pipes_lent);

@@ -79,6 +79,7 @@ const struct conn_ops conn_plain_ops = {
     .write = plain_write,
     .shutdown_write = plain_shutdown_write,
     .may_splice = true,
+    .close_ends = true,
 };
 
 void conn_init(struct conn *conn)

@@ -41,6 +41,7 @@ struct conn_ops {
     /* Passes the end of the stream on: IO_MOVED when done, IO_BLOCKED, IO_FAILED. */
     enum io_result (*shutdown_write)(struct conn *conn);
     bool may_splice; /* the descriptor may be handed to splice(2) */
+    bool close_ends; /* close(2) passes the end on, too */
 };
 
 struct conn {

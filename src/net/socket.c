@@ -63,22 +63,33 @@ static void apply_keepalive(int fd, const struct socket_options *options, bool w
  * No option here can fail on a socket of the right family but for a bad value, which the
  * configuration has excluded; a socket without one of them still relays correctly.
  */
-static void apply_options(int fd, sa_family_t family, const struct socket_options *options,
-                          bool with_probes)
+static void apply_stream_options(int fd, sa_family_t family, const struct socket_options *options)
 {
     set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1);
     if (options->send_buffer > 0)
         set_option(fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
     if (options->receive_buffer > 0)
         set_option(fd, SOL_SOCKET, SO_RCVBUF, options->receive_buffer);
+    if (family != AF_UNIX && options->nodelay)
+        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+static void apply_guards(int fd, sa_family_t family, const struct socket_options *options,
+                         bool with_probes)
+{
     if (family == AF_UNIX)
         return;
-    if (options->nodelay)
-        set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
     apply_keepalive(fd, options, with_probes);
     if (options->user_timeout_ms > 0)
         set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
                    options->user_timeout_ms > INT_MAX ? INT_MAX : (int)options->user_timeout_ms);
+}
+
+/* All of them: on a listening socket, for the accepted ones to inherit. */
+static void apply_options(int fd, sa_family_t family, const struct socket_options *options)
+{
+    apply_stream_options(fd, family, options);
+    apply_guards(fd, family, options, true);
 }
 
 static bool listen_failed(const struct addr *addr, int code, const char *what_to_do,
@@ -162,7 +173,7 @@ static int bind_tcp(const struct sockaddr_storage *storage, socklen_t length,
         !set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
                     seconds_rounded_up(options->defer_accept_ms, KEEPALIVE_SECONDS_MAX)))
         goto fail;
-    apply_options(fd, storage->ss_family, &options->socket, true);
+    apply_options(fd, storage->ss_family, &options->socket);
     if (bind(fd, (const struct sockaddr *)storage, length) == -1)
         goto fail;
     return fd;
@@ -381,7 +392,7 @@ static bool listen_unix(const struct addr *addr, const struct listen_options *op
     fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fds[0] == -1)
         return unix_listen_failed(addr, errno, error);
-    apply_options(fds[0], AF_UNIX, &options->socket, true);
+    apply_options(fds[0], AF_UNIX, &options->socket);
     /*
      * Linux creates the file with the socket's own mode less the umask, so it is never more open
      * than asked for; and nobody can connect before listen(2), when mode and group are in force.
@@ -465,7 +476,7 @@ int socket_open(const struct addr *addr, const struct socket_options *options)
 
     if (fd == -1)
         return -1;
-    socket_apply_options(fd, addr->family, options);
+    apply_stream_options(fd, addr->family, options);
     return fd;
 }
 
@@ -482,10 +493,10 @@ int socket_connect(int fd, const struct addr *addr)
     return errno == EINTR ? EINPROGRESS : errno;
 }
 
-void socket_apply_options(int fd, sa_family_t family, const struct socket_options *options)
+void socket_guard(int fd, sa_family_t family, const struct socket_options *options)
 {
     /* With TCP_USER_TIMEOUT the kernel does not look at TCP_KEEPCNT (tcp(7)): one call less. */
-    apply_options(fd, family, options, options->user_timeout_ms <= 0);
+    apply_guards(fd, family, options, options->user_timeout_ms <= 0);
 }
 
 void socket_reset_close(int fd)

@@ -65,16 +65,20 @@ bool socket_local_addr(int fd, struct addr *addr);
 void socket_unlink(const struct addr *addr);
 
 /*
- * Opens a socket for `addr` with the options applied, not yet connected: -1 with errno otherwise.
- * SO_OOBINLINE is always set (an urgent byte stays in the stream).
+ * Opens a socket for `addr`, not yet connected: -1 with errno otherwise. Its buffer sizes and
+ * TCP_NODELAY are set; keepalive and user timeout are for socket_guard(). SO_OOBINLINE is always
+ * set (an urgent byte stays in the stream).
  */
 int socket_open(const struct addr *addr, const struct socket_options *options);
 
 /* Starts a non-blocking connect(2): 0 when connected already (unix), EINPROGRESS, or the errno. */
 int socket_connect(int fd, const struct addr *addr);
 
-/* Applies the options to a connected or accepted socket whose listener did not carry them. */
-void socket_apply_options(int fd, sa_family_t family, const struct socket_options *options);
+/*
+ * Keepalive and TCP_USER_TIMEOUT for a connecting or connected socket. They matter to a connection
+ * that lasts; most are over before, so the caller sets them when one has lasted for a while.
+ */
+void socket_guard(int fd, sa_family_t family, const struct socket_options *options);
 
 /* close(2) that resets a TCP connection: SO_LINGER {1, 0} first (socket(7)). */
 void socket_reset_close(int fd);

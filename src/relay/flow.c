@@ -175,11 +175,22 @@ static void drain(struct flow *flow, struct relay_resources *resources, int64_t 
         drain_pipe(flow, now_ms);
 }
 
+/* Whether the other direction is complete already: then the session is over with this one, and
+   closing the destination tells it. */
+static bool close_will_do(const struct flow *flow)
+{
+    return flow->destination->ops->close_ends && flow->destination->eof && flow->source->fin_out;
+}
+
 /* All is delivered: tell the destination that the stream has ended. */
 static void pass_end_on(struct flow *flow)
 {
     if (flow_fault_holds_end(flow))
         return;
+    if (close_will_do(flow)) {
+        flow->state = FLOW_ENDED;
+        return;
+    }
     switch (flow->destination->ops->shutdown_write(flow->destination)) {
     case IO_MOVED:
         flow->state = FLOW_ENDED;

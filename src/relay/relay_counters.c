@@ -113,7 +113,7 @@ void relay_counters_add(struct relay_counters *sum, const struct relay_counters 
     counter_add(&sum->copied_bytes, counter_get(&shard->copied_bytes));
     counter_add(&sum->spliced_bytes, counter_get(&shard->spliced_bytes));
     counter_add(&sum->wakeups, counter_get(&shard->wakeups));
-    counter_add(&sum->flows_waiting_for_buffer, counter_get(&shard->flows_waiting_for_buffer));
+    counter_add(&sum->buffer_waits, counter_get(&shard->buffer_waits));
 }
 
 void relay_counters_release(struct relay_counters *counters)

@@ -80,8 +80,8 @@ struct relay_counters {
     struct tally_counters *tallies;
     struct counter copied_bytes;
     struct counter spliced_bytes;
-    struct counter wakeups;                  /* event callbacks of sessions */
-    struct counter flows_waiting_for_buffer; /* gauge */
+    struct counter wakeups;      /* event callbacks of sessions */
+    struct counter buffer_waits; /* times a flow stood still because the budget was spent */
 };
 
 /* Zeroed shards in the sizes of the snapshot. False without memory. */

@@ -102,6 +102,7 @@ void session_queue(struct session *session, enum flow_wait wait)
         relay_wake_run_queue(resources);
     } else if (wait == FLOW_WAITS_FOR_BUFFER && !list_contains_link(&session->queue)) {
         list_append(&resources->buffer_waiters, &session->queue);
+        counter_add(&resources->counters.buffer_waits, 1);
         relay_wake_tick(resources);
     }
 }

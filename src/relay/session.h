@@ -84,6 +84,7 @@ struct session {
     enum first waited_for : 8;
     enum side active_side : 1; /* whose event is being handled */
     enum side broken_side : 1; /* ABORT_DRAIN: whose conn failed */
+    bool is_guarded : 1;       /* the backend socket has its keepalive and user timeout */
     uint8_t shape;             /* which clocks run: see step_relay.c */
 };
 

@@ -70,7 +70,9 @@ static enum step finish(struct session *session)
 
     close_broken(session);
     session->undelivered += session_undelivered_to(session, y);
-    if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN))
+    /* After both ends nothing is left that a reset could tell. */
+    if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN) ||
+        (session->flow[UPLOAD].state == FLOW_ENDED && session->flow[DOWNLOAD].state == FLOW_ENDED))
         conn_close(other);
     else
         conn_reset(other);

@@ -172,23 +172,22 @@ static enum step start_attempt(struct session *session)
     return give_up(session);
 }
 
-/* The backend socket had its first event. */
+/* The backend socket had an event. */
 static enum step look_at_backend(struct session *session)
 {
     struct conn *conn = &session->conn[BACKEND];
+    struct sockaddr_storage peer;
+    socklen_t length = sizeof(peer);
     int error = 0;
-    socklen_t length = sizeof(error);
 
+    /* It has a peer: connected, and nothing was consumed to learn it. */
+    if (getpeername(conn->fd, (struct sockaddr *)&peer, &length) == 0)
+        return connected(session);
+    length = sizeof(error);
     if (getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1)
         error = errno;
-    if (error == 0) {
-        struct sockaddr_storage peer;
-
-        length = sizeof(peer);
-        if (getpeername(conn->fd, (struct sockaddr *)&peer, &length) == -1)
-            return STEP_WAIT; /* not the end of the connect yet */
-        return connected(session);
-    }
+    if (error == 0)
+        return STEP_WAIT; /* not the end of the connect yet */
     if (error == ECONNRESET || error == EPIPE) {
         /* Connected, then reset: what the server sent before is still to be read. The look has
            eaten the errno, so it is kept here. */

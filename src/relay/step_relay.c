@@ -16,6 +16,9 @@
 /* Bits of session->shape, shifted by the direction. */
 enum { SHAPE_STALLED = 1, SHAPE_ENDED = 4 };
 
+/* A session that has relayed for this long gets the socket options of one that lasts. */
+#define GUARD_AFTER_MS 5000
+
 /* The earliest of the deadlines, and which one it is. */
 struct clock_choice {
     int64_t deadline_ms;
@@ -189,8 +192,7 @@ void step_relay_enter(struct session *session)
         flow_init(&session->flow[i], source, &session->conn[1 - i], may_splice,
                   listener->buffer_size);
         session->flow[i].read_ms = now_ms;
-        /* Their first edges are spent already. */
-        source->ready_in = true;
+        /* A socket that is connected takes bytes. What there is to read was told by an edge. */
         source->ready_out = true;
     }
     session->state_ms = now_ms;
@@ -203,7 +205,17 @@ void step_relay_enter(struct session *session)
         session->lifetime_ms = now_ms + listener->max_lifetime_ms - spread + jitter;
     }
     session_set_phase(session, PHASE_RELAY);
+    session_arm(session, now_ms + GUARD_AFTER_MS);
     session_arm(session, earliest_clock(session).deadline_ms);
+}
+
+static void guard_backend(struct session *session)
+{
+    if (session->is_guarded)
+        return;
+    socket_guard(session->conn[BACKEND].fd, session->server->addr.family,
+                 &session->pool->options.socket);
+    session->is_guarded = true;
 }
 
 enum step step_relay_run(struct session *session)
@@ -249,6 +261,7 @@ enum step step_relay_expire(struct session *session)
     int64_t now_ms = clock_now_ms();
     struct clock_choice choice = earliest_clock(session);
 
+    guard_backend(session);
     while (choice.deadline_ms <= now_ms) {
         if (!finds_progress(session, &choice, now_ms)) {
             session->waited_for = choice.waited_for;

@@ -80,7 +80,7 @@ static void test_series_carry_their_numbers(void **state)
     latency_observe(&counters->pools[1].first_byte, 6000000);
     counter_add(&counters->pools[1].retries, 11);
     counter_add(&counters->wakeups, 12);
-    counter_add(&counters->flows_waiting_for_buffer, 13);
+    counter_add(&counters->buffer_waits, 13);
     process.workers[0].gauges.pipes_lent = 14;
     process.workers[0].gauges.pipes_idle = 15;
     process.workers[0].gauges.pipes_denied = 16;
@@ -110,7 +110,7 @@ static void test_series_carry_their_numbers(void **state)
     assert_line(text, "culvert_first_byte_seconds_bucket{pool=\"pg\",le=\"+Inf\"} 1");
     assert_line(text, "culvert_connect_retries_total{pool=\"pg\"} 11");
     assert_line(text, "culvert_session_wakeups_total 12");
-    assert_line(text, "culvert_flows_waiting_for_buffer 13");
+    assert_line(text, "culvert_buffer_waits_total 13");
     assert_line(text, "culvert_pipes{state=\"used\"} 14");
     assert_line(text, "culvert_pipes{state=\"idle\"} 15");
     assert_line(text, "culvert_pipes_denied_total 16");

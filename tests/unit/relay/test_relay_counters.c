@@ -113,7 +113,7 @@ static void test_shards_add_up_field_by_field(void **state)
         counter_add(&shards[i].copied_bytes, 7);
         counter_add(&shards[i].spliced_bytes, 8);
         counter_add(&shards[i].wakeups, 9);
-        counter_add(&shards[i].flows_waiting_for_buffer, 10);
+        counter_add(&shards[i].buffer_waits, 10);
         relay_counters_add(&sum, &shards[i], &snapshot);
     }
     assert_int_equal(counter_get(&sum.listeners[0].accepted), 0);
@@ -126,7 +126,7 @@ static void test_shards_add_up_field_by_field(void **state)
     assert_int_equal(counter_get(&sum.copied_bytes), 14);
     assert_int_equal(counter_get(&sum.spliced_bytes), 16);
     assert_int_equal(counter_get(&sum.wakeups), 18);
-    assert_int_equal(counter_get(&sum.flows_waiting_for_buffer), 20);
+    assert_int_equal(counter_get(&sum.buffer_waits), 20);
     relay_counters_release(&sum);
     relay_counters_release(&shards[0]);
     relay_counters_release(&shards[1]);
