@@ -118,6 +118,15 @@ static bool open_listeners(struct worker_group *group, struct error *error)
     return true;
 }
 
+/* Room kept for the reads that all workers may have begun at once: one of each, but never so much
+   that a small buffer_memory leaves no room to begin any. */
+static size_t buffer_margin(size_t limit_bytes, unsigned worker_count)
+{
+    size_t margin = worker_count * BUFFER_READ_BYTES;
+
+    return margin < limit_bytes / 2 ? margin : limit_bytes / 2;
+}
+
 struct worker_group *worker_group_open(struct snapshot *snapshot, const struct budget *budget,
                                        struct logger *logger, struct error *error)
 {
@@ -130,6 +139,8 @@ struct worker_group *worker_group_open(struct snapshot *snapshot, const struct b
     group->snapshot = snapshot_ref(snapshot);
     group->shared.max_connections = budget->max_connections;
     group->shared.buffers.limit_bytes = snapshot->process.buffer_memory;
+    group->shared.buffers.margin_bytes =
+        buffer_margin(snapshot->process.buffer_memory, (unsigned)snapshot->process.workers);
     group->shared.pipes.limit = budget->max_pipes;
     group->shared.pipes.pipe_bytes = snapshot->process.pipe_size;
     group->shared.log_wake_fd = logger_wake_fd(logger);
