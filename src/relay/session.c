@@ -129,7 +129,7 @@ enum step session_cut(struct session *session, enum close_reason reason)
 
         if (conn->fd == -1)
             continue;
-        session->undelivered += session_undelivered_to(session, i);
+        session->undelivered += (uint32_t)session_undelivered_to(session, i);
         conn_reset(conn);
     }
     return STEP_OVER;

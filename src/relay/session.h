@@ -65,27 +65,26 @@ struct session {
     struct flow flow[2];
     struct addr client;
     uint64_t id;
-    uint64_t undelivered;
     int64_t accepted_us;
     int64_t armed_ms;    /* when the timer fires; 0: not armed */
     int64_t state_ms;    /* start of the attempt, the relay, or the abort drain's last progress */
-    int64_t lifetime_ms; /* when max_lifetime ends; 0: never */
     uint32_t connect_us; /* from accept to connected; UINT32_MAX: never */
     uint32_t first_byte_us;
-    int close_error;
+    uint32_t undelivered; /* bounded by what one session may hold, here and in the kernel */
     unsigned tally;
+    int16_t close_error;               /* errno of the end */
     uint16_t tried[SESSION_TRIES_MAX]; /* positions in the pool */
     uint8_t tried_count;
     uint8_t looks; /* of the abort drain at the send queue */
     enum session_state state : 8;
     enum phase phase : 8;
     enum close_reason close_reason : 8;
-    enum first first : 8;
-    enum first waited_for : 8;
+    enum first first : 2;
+    enum first waited_for : 2;
     enum side active_side : 1; /* whose event is being handled */
     enum side broken_side : 1; /* ABORT_DRAIN: whose conn failed */
     bool is_guarded : 1;       /* the backend socket has its keepalive and user timeout */
-    uint8_t shape;             /* which clocks run: see step_relay.c */
+    uint8_t shape : 4;         /* which clocks run: see step_relay.c */
 };
 
 /*

@@ -37,7 +37,7 @@ void step_abort_drain_enter(struct session *session)
     session_set_phase(session, PHASE_ABORTING);
     if (session->first == FIRST_NOBODY)
         session->first = x == FRONTEND ? FIRST_CLIENT : FIRST_SERVER;
-    session->undelivered += flow_held(to_broken);
+    session->undelivered += (uint32_t)flow_held(to_broken);
     flow_break(to_broken, session->resources, FLOW_BROKEN_BY_DESTINATION);
     /* The kernel still holds what preceded the reset: read until it tells. */
     broken->ready_in = true;
@@ -56,7 +56,7 @@ static void close_broken(struct session *session)
         return;
     learn_error(broken);
     conn_close(broken);
-    session->close_error = broken->error;
+    session->close_error = (int16_t)broken->error;
     if (x == BACKEND && broken->eof)
         session->close_reason = CLOSE_DONE; /* it answered early and closed */
     else
@@ -69,7 +69,7 @@ static enum step finish(struct session *session)
     struct conn *other = &session->conn[y];
 
     close_broken(session);
-    session->undelivered += session_undelivered_to(session, y);
+    session->undelivered += (uint32_t)session_undelivered_to(session, y);
     /* After both ends nothing is left that a reset could tell. */
     if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN) ||
         (session->flow[UPLOAD].state == FLOW_ENDED && session->flow[DOWNLOAD].state == FLOW_ENDED))

@@ -52,7 +52,7 @@ static void attempt_failed(struct session *session, enum close_reason reason, in
     struct server *server = session->server;
 
     session->close_reason = reason;
-    session->close_error = error;
+    session->close_error = (int16_t)error;
     count_connect(session, result_of(reason, error));
     conn_reset(&session->conn[BACKEND]);
     if (close_reason_blames_server(reason)) {

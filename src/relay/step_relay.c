@@ -53,6 +53,17 @@ static bool flow_is_over(const struct flow *flow)
     return flow->state == FLOW_ENDED;
 }
 
+/* max_lifetime of this session, 0 = none. Its share of the jitter follows from its id, so that
+   sessions which began together do not end together. */
+static int64_t lifetime_of(const struct session *session)
+{
+    int64_t lifetime_ms = session->listener->max_lifetime_ms;
+    int64_t spread = lifetime_ms * session->listener->lifetime_jitter_percent / 100;
+    uint64_t hash = session->id * UINT64_C(0x9e3779b97f4a7c15);
+
+    return lifetime_ms - spread + (int64_t)((hash >> 32) % (uint64_t)(2 * spread + 1));
+}
+
 /* Which of the session's clocks runs out first; INT64_MAX when none runs. */
 static struct clock_choice earliest_clock(const struct session *session)
 {
@@ -63,8 +74,8 @@ static struct clock_choice earliest_clock(const struct session *session)
     bool is_stalled = false;
     struct clock_choice choice = {.deadline_ms = INT64_MAX};
 
-    if (session->lifetime_ms != 0)
-        consider(&choice, 0, session->lifetime_ms, CLOSE_MAX_LIFETIME, FIRST_NOBODY, UPLOAD);
+    consider(&choice, session->state_ms, lifetime_of(session), CLOSE_MAX_LIFETIME, FIRST_NOBODY,
+             UPLOAD);
 
     for (int i = UPLOAD; i <= DOWNLOAD; i++) {
         const struct flow *flow = &session->flow[i];
@@ -196,14 +207,6 @@ void step_relay_enter(struct session *session)
         source->ready_out = true;
     }
     session->state_ms = now_ms;
-    if (listener->max_lifetime_ms > 0) {
-        int64_t spread = listener->max_lifetime_ms * listener->lifetime_jitter_percent / 100;
-        int64_t jitter = 0;
-
-        if (spread > 0)
-            jitter = (int64_t)(relay_random(session->resources) % (uint64_t)(2 * spread + 1));
-        session->lifetime_ms = now_ms + listener->max_lifetime_ms - spread + jitter;
-    }
     session_set_phase(session, PHASE_RELAY);
     session_arm(session, now_ms + GUARD_AFTER_MS);
     session_arm(session, earliest_clock(session).deadline_ms);

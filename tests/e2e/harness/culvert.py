@@ -117,7 +117,7 @@ class ProcessLedger:
     pipes: int
     other: int
     rss_kb: int
-    pss_kb: int
+    anonymous_kb: int
     peak_kb: int
     threads: int
     cpu_s: float
@@ -445,7 +445,7 @@ class Culvert:
                 pass
         return ProcessLedger(
             fds=len(names), sockets=sockets, pipes=pipes, other=len(names) - sockets - pipes,
-            rss_kb=kilobytes(status, "VmRSS"), pss_kb=kilobytes(rollup, "Pss"),
+            rss_kb=kilobytes(status, "VmRSS"), anonymous_kb=kilobytes(rollup, "Anonymous"),
             peak_kb=kilobytes(status, "VmHWM"), threads=int(status.get("Threads", "0")),
             cpu_s=cpu_ns / 1e9, switches=switches)
 
