@@ -6,6 +6,7 @@
   for no other;
 - generated pages are what the program prints;
 - docs/reference/api.md has every path and every metric of the source, and no others;
+- docs/reference/log-fields.md has every key of a session's record;
 - every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`;
 - links between pages, their anchors included, lead somewhere.
 """
@@ -101,6 +102,18 @@ def check_api(_):
         yield "found no paths or no metrics in the source"
 
 
+def check_record(_):
+    """The keys of a session's record in the source, in their order, against the page's table."""
+    source = (ROOT / "src/relay/session_record.c").read_text()
+    keys = re.findall(r'(?:add_\w+|log_line_(?:integer|string|seconds))\(line, "(\w+)"', source)
+    page = (ROOT / "docs/reference/log-fields.md").read_text()
+    table = page.split("## `session_end`")[1].split("\n## ")[0]
+    documented = [word for cells in re.findall(r"^\| ((?:`\w+` ?)+)\|", table, re.M)
+                  for word in re.findall(r"`(\w+)`", cells)]
+    if not keys or documented != ["time", "level", "event"] + keys:
+        yield f"the record has the keys {' '.join(keys)}; the page {' '.join(documented)}"
+
+
 def configuration_faults(binary, path):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith("CULVERT_")}
@@ -145,6 +158,7 @@ CHECKS = {
     "every close reason is described": check_close_reasons,
     "generated pages are fresh": check_generated,
     "paths and metrics are those of the source": check_api,
+    "the keys of a session's record are those of the source": check_record,
     "configurations in conf/ pass -t": check_configurations,
     "configurations in the pages pass -t": check_ini_blocks,
     "links lead somewhere": check_links,
