@@ -9,6 +9,7 @@ added. The real ports of `127.0.0.1:0` listeners come from the control socket.
 """
 import contextlib
 import dataclasses
+import datetime
 import http.client
 import json
 import os
@@ -404,9 +405,14 @@ class Culvert:
                           seconds, lambda: f"{what}; the log: {self.records()[-15:]}")
 
     def record_of(self, client, seconds=5):
-        """The session record of a scripted client (peer.Conn) with a TCP address."""
+        """The session record of a scripted client (peer.Conn) with a TCP address.
+
+        An earlier client may have had the same port: its session ended before this one dialled.
+        (Records are stamped with a clock that moves in steps of some milliseconds.)
+        """
         return self.wait_record(
-            lambda one: one.get("event") == "session_end" and one.get("client") == client.name,
+            lambda one: one.get("event") == "session_end" and one.get("client") == client.name
+            and wall_time(one["time"]) >= client.dialled_at - 0.02,
             seconds, f"the session record of {client.name}")
 
     def only_record(self, seconds=5):
@@ -459,6 +465,11 @@ class Culvert:
             except OSError:
                 pass
         return total / 1e9
+
+
+def wall_time(stamp):
+    """A log record's time as seconds since the epoch."""
+    return datetime.datetime.strptime(stamp, "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
 
 
 def read_fields(path):

@@ -123,7 +123,7 @@ class Conn:
         self.sock = sock
         self.was_reset = was_reset  # the reset came before connect() had returned
         sock.setblocking(False)
-        self.opened = time.monotonic()
+        self.dialled_at = time.time()
         self.name = ""
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             self.name = format_address(sock.family, sock.getsockname())
@@ -331,6 +331,7 @@ def read_end(sock, seconds=5):
 
 def connect(address, *, seconds=5, source=None, sndbuf=None, rcvbuf=None, maxseg=None, wait=True):
     """Dial `address` (as written in an INI file). Small buffers must be set before the handshake."""
+    dialled_at = time.time()
     family, sockaddr = parse_address(address)
     sock = socket.socket(family, socket.SOCK_STREAM)
     if family != socket.AF_UNIX:
@@ -343,16 +344,19 @@ def connect(address, *, seconds=5, source=None, sndbuf=None, rcvbuf=None, maxseg
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, maxseg)
     if source:
         sock.bind((source, 0))
+    was_reset = False
     if wait:
         sock.settimeout(seconds * SLOW)
         try:
             sock.connect(sockaddr)
         except ConnectionResetError:
-            return Conn(sock, was_reset=True)
+            was_reset = True
     else:
         sock.setblocking(False)
         sock.connect_ex(sockaddr)
-    return Conn(sock)
+    conn = Conn(sock, was_reset)
+    conn.dialled_at = dialled_at
+    return conn
 
 
 class Background:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -38,7 +39,8 @@ def running(command, socket_path, log):
     try:
         def ready():
             assert process.poll() is None, f"{command[0]} ended: {open(log, encoding='utf-8').read()}"
-            return os.path.exists(socket_path)
+            with socket.socket(socket.AF_UNIX) as sock:
+                return sock.connect_ex(socket_path) == 0
 
         wait_until(ready, 15, f"{command[0]} to listen")
         yield process
