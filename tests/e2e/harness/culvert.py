@@ -155,6 +155,7 @@ class Culvert:
         self.stderr_path = os.path.join(self.directory, "stderr")
         self.uses_file_log = stderr is None
         self.records_read = []
+        self.records_given = set()
         self.log_offset = 0
         self.checked = False
         self.stopped_by_test = False
@@ -407,13 +408,17 @@ class Culvert:
     def record_of(self, client, seconds=5):
         """The session record of a scripted client (peer.Conn) with a TCP address.
 
-        An earlier client may have had the same port: its session ended before this one dialled.
-        (Records are stamped with a clock that moves in steps of some milliseconds.)
+        An earlier client may have had the same port: no record is given to two clients, and none
+        from long before this one dialled.
         """
-        return self.wait_record(
-            lambda one: one.get("event") == "session_end" and one.get("client") == client.name
-            and wall_time(one["time"]) >= client.dialled_at - 0.02,
-            seconds, f"the session record of {client.name}")
+        if client.record is None:
+            client.record = self.wait_record(
+                lambda one: one.get("event") == "session_end" and one.get("client") == client.name
+                and id(one) not in self.records_given
+                and wall_time(one["time"]) >= client.dialled_at - 1,
+                seconds, f"the session record of {client.name}")
+            self.records_given.add(id(client.record))
+        return client.record
 
     def only_record(self, seconds=5):
         """The session record of a test that has exactly one session."""

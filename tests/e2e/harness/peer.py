@@ -124,6 +124,7 @@ class Conn:
         self.was_reset = was_reset  # the reset came before connect() had returned
         sock.setblocking(False)
         self.dialled_at = time.time()
+        self.record = None  # the relay's session record, once Culvert.record_of found it
         self.name = ""
         if sock.family in (socket.AF_INET, socket.AF_INET6):
             self.name = format_address(sock.family, sock.getsockname())
