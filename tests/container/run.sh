@@ -52,6 +52,7 @@ check() {
 
 clean_up() {
     pod rm --force --time 1 "$container" >/dev/null 2>&1
+    buildah "${storage[@]}" rmi --prune >/dev/null 2>&1
 }
 trap clean_up EXIT
 
