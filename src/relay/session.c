@@ -392,26 +392,6 @@ static void copy_name(char *to, const char *name)
     to[length] = '\0';
 }
 
-/* The client as [log] client_ip wants it shown. */
-static void describe_client(const struct session *session, struct text *text)
-{
-    struct addr client = session->client;
-
-    switch (session->listener->snapshot->process.client_ip) {
-    case CLIENT_IP_OFF:
-        return;
-    case CLIENT_IP_MASKED:
-        if (client.family == AF_INET)
-            client.v4.s_addr &= htonl(0xffffff00);
-        else if (client.family == AF_INET6)
-            memset(client.v6.s6_addr + 6, 0, 10);
-        break;
-    case CLIENT_IP_FULL:
-        break;
-    }
-    addr_format(&client, text);
-}
-
 /* The kernel's smoothed round-trip time to the client in microseconds, 0 when not known. */
 static uint32_t frontend_rtt_us(const struct session *session)
 {
@@ -429,7 +409,6 @@ void session_describe(const struct session *session, struct session_record *reco
 {
     const struct flow *flow = session->flow;
     const struct route *route = router_choose(session->listener->router, &session->client).route;
-    struct text client = text_over(record->client, sizeof(record->client));
     char addr[ADDR_TEXT_BYTES];
     int64_t now_us = clock_now_us();
 
@@ -449,7 +428,8 @@ void session_describe(const struct session *session, struct session_record *reco
         copy_name(record->server, server->name);
         text_append(&text, server_addr_text(server, addr));
     }
-    describe_client(session, &client);
+    session_record_set_client(record, &session->client,
+                              session->listener->snapshot->process.client_ip);
     record->reason = session->close_reason;
     record->phase = session->phase;
     record->first = session->first;

@@ -51,6 +51,27 @@ const char *waited_for_word(enum first first)
     return first == FIRST_CULVERT ? "both" : first_word(first);
 }
 
+void session_record_set_client(struct session_record *record, const struct addr *client,
+                               enum client_ip how)
+{
+    struct text text = text_over(record->client, sizeof(record->client));
+    struct addr shown = *client;
+
+    switch (how) {
+    case CLIENT_IP_OFF:
+        return;
+    case CLIENT_IP_MASKED:
+        if (shown.family == AF_INET)
+            shown.v4.s_addr &= htonl(0xffffff00);
+        else if (shown.family == AF_INET6)
+            memset(shown.v6.s6_addr + 6, 0, 10);
+        break;
+    case CLIENT_IP_FULL:
+        break;
+    }
+    addr_format(&shown, &text);
+}
+
 const char *path_text(const struct session_record *record)
 {
     uint64_t all_bytes = record->upload_bytes + record->download_bytes;

@@ -15,6 +15,7 @@
 #include "core/base.h"
 #include "core/log.h"
 #include "net/addr.h"
+#include "config/snapshot.h"
 #include "relay/close_reason.h"
 
 /* Phase words for users. */
@@ -60,6 +61,10 @@ struct session_record {
     uint32_t rtt_us; /* 0: not known */
     unsigned retries;
 };
+
+/* Writes the client as [log] client_ip wants it shown. */
+void session_record_set_client(struct session_record *record, const struct addr *client,
+                               enum client_ip how);
 
 /* The session's id as text: base 36, e.g. "0t8k3v-2f". `buffer` of 24 bytes; returned. */
 const char *session_id_text(uint64_t id, char *buffer);

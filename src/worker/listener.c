@@ -113,20 +113,17 @@ static bool survive_accept_error(struct listener *listener, int error)
 }
 
 /* A record for a connection that never became a session. */
-static void record_refusal(const struct listener *listener, const struct addr *client,
-                           enum close_reason reason)
+static void record_refusal(struct worker *worker, const struct listener_config *config,
+                           const struct addr *client, enum close_reason reason)
 {
     struct session_record record;
-    struct text text;
 
-    if (listener->config->access == ACCESS_OFF || !log_is_enabled(LOG_INFO))
+    if (config->access == ACCESS_OFF || !log_is_enabled(LOG_INFO))
         return;
     memset(&record, 0, sizeof(record));
-    strncpy(record.listener, listener->config->name, sizeof(record.listener) - 1);
-    text = text_over(record.client, sizeof(record.client));
-    if (listener->worker->snapshot->process.client_ip == CLIENT_IP_FULL)
-        addr_format(client, &text);
-    record.id = listener->worker->resources.next_id++;
+    strncpy(record.listener, config->name, sizeof(record.listener) - 1);
+    session_record_set_client(&record, client, config->snapshot->process.client_ip);
+    record.id = worker->resources.next_id++;
     record.reason = reason;
     record.first = FIRST_CULVERT;
     record.started_wall_us = clock_wall_us();
@@ -150,7 +147,7 @@ static bool refuse_one(struct listener *listener)
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
     counter_add(
         &listener->worker->resources.counters.listeners[listener->config->index].rejected_limit, 1);
-    record_refusal(listener, &client, CLOSE_LIMIT);
+    record_refusal(listener->worker, listener->config, &client, CLOSE_LIMIT);
     if (listener->worker->snapshot->process.on_limit == ON_LIMIT_RESET && client.family != AF_UNIX)
         socket_reset_close(fd);
     else
@@ -188,6 +185,7 @@ static void start_here(struct worker *worker, struct listener_config *config, in
     if (session_start(&worker->resources, config, fd, client, accepted_us))
         return;
     counter_add(&tally->closed[CLOSE_NO_RESOURCES], 1);
+    record_refusal(worker, config, client, CLOSE_NO_RESOURCES);
     if (client->family == AF_UNIX)
         close(fd);
     else

@@ -277,8 +277,12 @@ void worker_destroy(struct worker *worker)
             close(worker->listeners[i].fd);
     }
     free(worker->listeners);
-    if (worker->mailbox.wake_fd != -1)
+    if (worker->mailbox.wake_fd != -1) {
+        /* It never ran; what others have handed over meanwhile is reset. */
         mailbox_close(&worker->mailbox);
+        sessions_scan_stop(worker);
+        cut_sessions(worker, INT_MAX, false);
+    }
     if (worker->resume_event != NULL)
         event_free(worker->resume_event);
     if (worker->resources.place_event != NULL)

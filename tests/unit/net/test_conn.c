@@ -299,6 +299,33 @@ static void test_row_a_disconnected_peer_is_a_reset(void **state)
     line_close(&line);
 }
 
+static void test_an_end_that_meets_a_reset_leaves_it_to_the_read_to_tell_which(void **state)
+{
+    struct line line;
+
+    line_open(&line);
+    peer_send(line.peer, 0, 1000);
+    peer_reset(&line.peer);
+    line_wait(&line, POLLERR);
+    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    assert_false(line.conn.fin_out);
+    assert_reads(&line, IO_MOVED, 1000);
+    assert_reads(&line, IO_FAILED, 0);
+    assert_int_equal(line.conn.error, ECONNRESET);
+    line_close(&line);
+
+    line_open(&line);
+    peer_send(line.peer, 0, 1000);
+    shutdown(line.peer, SHUT_WR);
+    line_wait(&line, POLLRDHUP);
+    peer_reset(&line.peer);
+    line_wait(&line, POLLERR);
+    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    assert_reads(&line, IO_MOVED, 1000);
+    assert_reads(&line, IO_ENDED, 0);
+    line_close(&line);
+}
+
 /* What a look tells without consuming anything. */
 
 static void test_peek_finds_no_error_on_a_quiet_socket_and_learns_of_an_end(void **state)
@@ -539,6 +566,7 @@ int main(void)
         cmocka_unit_test(test_row_a_peer_that_closed_with_our_bytes_unread_is_a_failure),
         cmocka_unit_test(test_row_linger_alone_resets_nothing_before_the_close),
         cmocka_unit_test(test_row_a_disconnected_peer_is_a_reset),
+        cmocka_unit_test(test_an_end_that_meets_a_reset_leaves_it_to_the_read_to_tell_which),
         cmocka_unit_test(test_peek_finds_no_error_on_a_quiet_socket_and_learns_of_an_end),
         cmocka_unit_test(test_peek_leaves_the_error_for_the_read_that_meets_it),
         cmocka_unit_test(test_urgent_byte_stays_in_the_stream_and_its_mark_is_found),

@@ -362,6 +362,30 @@ static void test_a_send_that_eats_the_reset_does_not_hide_it(void **state)
     }
 }
 
+static void test_an_end_of_one_side_that_meets_a_reset_of_the_other_is_that_reset(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+        struct line line;
+        size_t received;
+
+        line_open(&line, ways[i]);
+        /* Both are there before the relay looks, and it looks at the end first. */
+        peer_send(*line.sender, 0, 1000);
+        peer_reset(line.sender);
+        shutdown(*line.receiver, SHUT_WR);
+        while ((peer_poll(line.flow->source->fd, POLLRDHUP, TCP_PAIR_DEADLINE_MS) & POLLERR) == 0)
+            continue;
+        peer_poll(line.flow->destination->fd, POLLRDHUP, TCP_PAIR_DEADLINE_MS);
+        line.relay.session->active_side = ways[i].direction == UPLOAD ? BACKEND : FRONTEND;
+        line.flow->destination->ready_in = true;
+        session_run(line.relay.session);
+        assert_int_equal(relay_world_end(&line.world, *line.receiver, 0, &received), PEER_RESET);
+        assert_int_equal(received, 1000);
+        assert_int_equal(relay_world_last_record(&line.world).error, ECONNRESET);
+        line_close(&line);
+    }
+}
+
 static void test_both_sides_reset_at_once_and_the_session_ends(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
@@ -442,6 +466,7 @@ int main(void)
         cmocka_unit_test(test_a_reset_behind_an_end_reaches_the_other_side_behind_that_end),
         cmocka_unit_test(test_a_server_that_answers_early_and_closes_is_done),
         cmocka_unit_test(test_a_send_that_eats_the_reset_does_not_hide_it),
+        cmocka_unit_test(test_an_end_of_one_side_that_meets_a_reset_of_the_other_is_that_reset),
         cmocka_unit_test(test_both_sides_reset_at_once_and_the_session_ends),
         cmocka_unit_test_teardown(test_the_other_side_dies_while_the_rest_is_being_delivered, thaw),
         cmocka_unit_test(test_a_stalled_source_that_resets_is_noticed),

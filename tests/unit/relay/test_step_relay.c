@@ -601,6 +601,33 @@ static void test_idle_clock_starts_anew_behind_a_stall(void **state)
     }
 }
 
+/* Socket options of a session that lasts */
+
+static bool has_keepalive(int fd)
+{
+    int on = 0;
+    socklen_t length = sizeof(on);
+
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, &length), 0);
+    return on != 0;
+}
+
+static void test_a_session_that_lasts_guards_its_backend_socket(void **state)
+{
+    struct relay_world world;
+    struct relay_line line;
+
+    relay_world_open(&world, 1);
+    world.pool.options.socket.keepalive_ms = 60000;
+    relay_world_join(&world, &line);
+    pass_time(&world, &line, 4999);
+    assert_false(has_keepalive(line.session->conn[BACKEND].fd));
+    pass_time(&world, &line, 1);
+    assert_true(has_keepalive(line.session->conn[BACKEND].fd));
+    relay_world_part(&world, &line);
+    relay_world_close(&world);
+}
+
 /* Lifetime */
 
 static void test_max_lifetime_ends_a_busy_session(void **state)
@@ -696,6 +723,7 @@ int main(void)
         cmocka_unit_test_setup(test_stall_timeout_names_the_side_that_takes_nothing, stop_clock),
         cmocka_unit_test_setup(test_a_stall_with_progress_is_never_cut, stop_clock),
         cmocka_unit_test_setup(test_idle_clock_starts_anew_behind_a_stall, stop_clock),
+        cmocka_unit_test_setup(test_a_session_that_lasts_guards_its_backend_socket, stop_clock),
         cmocka_unit_test_setup(test_max_lifetime_ends_a_busy_session, stop_clock),
         cmocka_unit_test_setup(test_lifetime_jitter_spreads_the_ends_around_the_lifetime,
                                stop_clock),

@@ -216,10 +216,12 @@ static void test_a_connection_that_failed_in_the_queue_does_not_stop_accepting(v
 static void test_without_memory_for_a_session_the_client_is_reset_and_places_come_back(void **state)
 {
     struct worker_world world;
+    struct session_record record;
     int client;
 
     open_world(&world, 1);
     client = queue_client(&world);
+    log_attach(world.rings[0], -1);
     calls.calloc_fails = true;
     event_base_loop(world.workers[0]->base, EVLOOP_ONCE);
     calls.calloc_fails = false;
@@ -228,6 +230,8 @@ static void test_without_memory_for_a_session_the_client_is_reset_and_places_com
     assert_int_equal(world.shared.sessions, 0);
     assert_int_equal(world.relay.listener.sessions, 0);
     assert_int_equal(worker_world_closed(&world, CLOSE_NO_RESOURCES), 1);
+    assert_true(worker_world_record(&world, &record));
+    assert_int_equal(record.reason, CLOSE_NO_RESOURCES);
     peer_close(&client);
     worker_world_close(&world);
 }
@@ -326,6 +330,14 @@ static void check_refusal(enum limit limit, enum on_limit on_limit, enum peer_en
     assert_int_equal(record.first, FIRST_CULVERT);
     assert_string_equal(record.listener, "front");
     assert_true(strncmp(record.client, "127.0.0.1:", 10) == 0);
+    /* The address is shown as in every other record. */
+    while (worker_world_record(&world, &record))
+        continue;
+    world.relay.snapshot.process.client_ip = CLIENT_IP_MASKED;
+    peer_close(&second);
+    second = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, worker_world_record(&world, &record));
+    assert_true(strncmp(record.client, "127.0.0.0:", 10) == 0);
     leave_room(&world, limit);
     peer_close(&first);
     peer_close(&second);

@@ -435,6 +435,38 @@ static void test_a_worker_that_never_ran_may_be_destroyed(void **state)
     worker_world_close(&world);
 }
 
+static void test_what_a_worker_that_never_ran_was_handed_is_reset(void **state)
+{
+    struct worker_world world;
+    struct sessions_query *query =
+        sessions_query_create(&(struct sessions_filter){.phase = -1}, 1, WORKER_WORLD_WORKERS);
+    struct message handed = {.kind = MESSAGE_SESSION, .client = {.family = AF_INET}};
+    int pair[2];
+
+    worker_world_configure(&world, BUILTIN_ECHO);
+    worker_world_start(&world, WORKER_WORLD_WORKERS);
+    tcp_pair(pair);
+    handed.fd = pair[1];
+    handed.listener = &world.relay.listener;
+    handed.accepted_us = clock_now_us();
+    snapshot_ref(&world.relay.snapshot);
+    world.shared.sessions++;
+    world.relay.listener.sessions++;
+    world.workers[1]->sessions++;
+    worker_world_post(&world, 1, handed);
+    sessions_query_ref(query);
+    worker_world_post(&world, 1, (struct message){.kind = MESSAGE_SESSIONS, .query = query});
+    worker_destroy(world.workers[1]);
+    log_ring_destroy(world.rings[1]);
+    assert_int_equal(end_of(pair[0]), PEER_RESET);
+    assert_int_equal(world.shared.sessions, 0);
+    assert_int_equal(query->references, 1);
+    sessions_query_unref(query);
+    peer_close(&pair[0]);
+    world.shared.worker_count = 1;
+    worker_world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -451,6 +483,7 @@ int main(void)
         cmocka_unit_test(test_a_running_worker_shows_its_beat),
         cmocka_unit_test(test_without_descriptors_no_worker_is_made_and_the_error_says_so),
         cmocka_unit_test(test_a_worker_that_never_ran_may_be_destroyed),
+        cmocka_unit_test(test_what_a_worker_that_never_ran_was_handed_is_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
