@@ -31,7 +31,7 @@ struct ctl_options {
     bool as_json;
     bool is_quiet;
     bool for_people;
-    char query[512]; /* "?listener=…", or "" */
+    char query[640]; /* "?listener=…", or "" */
 };
 
 struct command {
@@ -178,6 +178,8 @@ static void show_status(const json_t *json, const struct ctl_options *options)
     show_line("upload", cell(json, "upload_bytes", COLUMN_BYTES, for_people, a), for_people);
     show_line("download", cell(json, "download_bytes", COLUMN_BYTES, for_people, a), for_people);
     show_line("spliced", cell(json, "spliced_bytes", COLUMN_BYTES, for_people, a), for_people);
+    if (for_people && json_object_size(json_object_get(json, "closed")) > 0)
+        printf("closed\n");
     json_object_foreach(json_object_get(json, "closed"), reason, count)
     {
         char key[64];
@@ -225,7 +227,7 @@ static const struct command commands[] = {
 
 static void print_usage(FILE *out)
 {
-    fprintf(out, "usage: culvert ctl COMMAND [OPTIONS]\n\n");
+    fprintf(out, "Usage: culvert ctl COMMAND [OPTIONS]\n\n");
     for (size_t i = 0; i < ARRAY_LENGTH(commands); i++)
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(out,
@@ -379,7 +381,7 @@ static int run(const struct command *command, const char *argument,
 {
     struct http_answer answer;
     struct error error;
-    char path[768];
+    char path[sizeof(options->query) + 128];
     int code = EX_UNAVAILABLE;
 
     snprintf(path, sizeof(path), "%s%s%s", command->path, argument, options->query);
@@ -389,7 +391,8 @@ static int run(const struct command *command, const char *argument,
         break;
     case HTTP_NOT_ALLOWED:
         code = EX_NOPERM;
-        fprintf(stderr, "culvert ctl: %s\n", error.text);
+        if (!options->is_quiet)
+            fprintf(stderr, "culvert ctl: %s\n", error.text);
         break;
     case HTTP_NOBODY:
     case HTTP_BROKEN:
@@ -403,19 +406,25 @@ static int run(const struct command *command, const char *argument,
     return code;
 }
 
-/* Adds "key=value" to the query; false for a value no name can have. */
+/* Bytes that stand for themselves in a path and in a query (RFC 3986, 2.3). */
+static bool is_plain_byte(char byte)
+{
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_';
+}
+
+/* Adds "key=value" to the query; false for a value no name can have. Names of servers may be
+   addresses, so bytes that mean something in a query are escaped. */
 static bool add_to_query(struct ctl_options *options, const char *key, const char *value)
 {
-    size_t length = strlen(options->query);
-    size_t value_length = strlen(value);
+    struct text query = {.bytes = options->query,
+                         .length = strlen(options->query),
+                         .capacity = sizeof(options->query)};
 
-    if (value_length == 0 || value_length > 64 ||
-        strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") !=
-            value_length)
-        return false;
-    snprintf(options->query + length, sizeof(options->query) - length, "%c%s=%s",
-             length == 0 ? '?' : '&', key, value);
-    return true;
+    text_append_format(&query, "%c%s=", query.length == 0 ? '?' : '&', key);
+    for (const char *byte = value; *byte != '\0'; byte++)
+        text_append_format(&query, is_plain_byte(*byte) ? "%c" : "%%%02X", (unsigned char)*byte);
+    return value[0] != '\0' && !query.is_cut;
 }
 
 enum { OPTION_SOCKET = 256, OPTION_JSON, OPTION_QUIET, OPTION_HELP, OPTION_FILTER };
@@ -433,8 +442,21 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* What getopt_long(3) calls us. */
-static char program_name[] = "culvert ctl";
+/* An option that is not there, or lacks its value. */
+static int refuse_option(const char *word, bool is_known)
+{
+    struct nearest nearest = {.word = word + strspn(word, "-")};
+
+    for (const struct option *option = long_options; option->name != NULL; option++)
+        nearest_consider(&nearest, option->name);
+    if (is_known)
+        fprintf(stderr, "culvert ctl: option %s needs a value\n", word);
+    else if (nearest.best != NULL && strncmp(word, "--", 2) == 0)
+        fprintf(stderr, "culvert ctl: unknown option %s; did you mean --%s?\n", word, nearest.best);
+    else
+        fprintf(stderr, "culvert ctl: unknown option %s; culvert ctl --help lists them\n", word);
+    return EX_USAGE;
+}
 
 /* Returns the exit code to end with, or -1 to go on. */
 static int parse_options(int argc, char **argv, struct ctl_options *options)
@@ -442,9 +464,9 @@ static int parse_options(int argc, char **argv, struct ctl_options *options)
     int option;
     int index;
 
-    argv[0] = program_name;
+    opterr = 0;
     optind = 0; /* a scan of its own, whatever was scanned before (getopt(3)) */
-    while ((option = getopt_long(argc, argv, "hq", long_options, &index)) != -1) {
+    while ((option = getopt_long(argc, argv, ":hq", long_options, &index)) != -1) {
         switch (option) {
         case OPTION_SOCKET:
             options->socket_path = optarg;
@@ -468,7 +490,7 @@ static int parse_options(int argc, char **argv, struct ctl_options *options)
             }
             break;
         default:
-            return EX_USAGE; /* getopt_long(3) has said why */
+            return refuse_option(argv[optind - 1], option == ':');
         }
     }
     return -1;
@@ -479,9 +501,11 @@ static bool is_plain_id(const char *text)
 {
     size_t length = strlen(text);
 
-    return length > 0 && length <= 64 &&
-           strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") ==
-               length;
+    for (size_t i = 0; i < length; i++) {
+        if (!is_plain_byte(text[i]))
+            return false;
+    }
+    return length > 0 && length <= 64;
 }
 
 int ctl_run(int argc, char **argv)
@@ -507,7 +531,7 @@ int ctl_run(int argc, char **argv)
         return EX_USAGE;
     }
     if (takes_id && !is_plain_id(argv[optind + 1])) {
-        fprintf(stderr, "culvert ctl: this is not a session's id\n");
+        fprintf(stderr, "culvert ctl: '%s' is not a session's id\n", argv[optind + 1]);
         return EX_USAGE;
     }
     if (options.query[0] != '\0' && strcmp(command->name, "sessions") != 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_ctl.c - commands against a served API: output, and the exit code of every outcome. */
 #include <fcntl.h>
+#include <getopt.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,16 +13,16 @@
 #include "admin/ctl.h"
 #include "admin/served_process.h"
 
-/* Runs `culvert ctl WORDS`, split at blanks, with its output in a file. The text is the caller's.
- */
-static char *run(const char *words, int *code)
+/* Runs `culvert ctl WORDS`, split at blanks, with what it writes to `fd` in a file. The text is the
+   caller's. */
+static char *run_into(int fd, const char *words, int *code)
 {
     char copy[256];
     char *argv[16] = {(char *)"ctl"};
     char *rest = copy;
     int argc = 1;
     FILE *file = tmpfile();
-    int kept = dup(STDOUT_FILENO);
+    int kept = dup(fd);
     char *text;
     long size;
 
@@ -32,10 +33,10 @@ static char *run(const char *words, int *code)
             argv[argc++] = word;
     }
     fflush(stdout);
-    assert_int_equal(dup2(fileno(file), STDOUT_FILENO), STDOUT_FILENO);
+    assert_int_equal(dup2(fileno(file), fd), fd);
     *code = ctl_run(argc, argv);
     fflush(stdout);
-    dup2(kept, STDOUT_FILENO);
+    dup2(kept, fd);
     close(kept);
     fseek(file, 0, SEEK_END);
     size = ftell(file);
@@ -45,6 +46,21 @@ static char *run(const char *words, int *code)
     assert_int_equal(fread(text, 1, (size_t)size, file), size);
     fclose(file);
     return text;
+}
+
+static char *run(const char *words, int *code)
+{
+    return run_into(STDOUT_FILENO, words, code);
+}
+
+static void assert_complaint(const char *words, int expected_code, const char *expected_text)
+{
+    int code;
+    char *text = run_into(STDERR_FILENO, words, &code);
+
+    assert_int_equal(code, expected_code);
+    assert_string_equal(text, expected_text);
+    free(text);
 }
 
 static void assert_run(const char *words, int expected_code, const char *expected_text)
@@ -255,10 +271,36 @@ static void test_wrong_usage_is_refused_before_anything_is_asked(void **state)
     assert_run("kill a b", EX_USAGE, "");
     assert_run("kill ../overview", EX_USAGE, "");
     assert_run("kill a?b=c", EX_USAGE, "");
-    assert_run("sessions --listener a&b", EX_USAGE, "");
+    assert_run("sessions --listener=", EX_USAGE, "");
     assert_run("listeners --limit 3", EX_USAGE, "");
     assert_run("status --nonsense", EX_USAGE, "");
     assert_run("status --socket", EX_USAGE, "");
+}
+
+/* As after a scan of culvert's own options, which leaves getopt(3) silent. */
+static void test_wrong_usage_is_explained(void **state)
+{
+    opterr = 0;
+    assert_complaint("sessions --pahse relay", EX_USAGE,
+                     "culvert ctl: unknown option --pahse; did you mean --phase?\n");
+    assert_complaint("status --nonsense", EX_USAGE,
+                     "culvert ctl: unknown option --nonsense; culvert ctl --help lists them\n");
+    assert_complaint("status -x", EX_USAGE,
+                     "culvert ctl: unknown option -x; culvert ctl --help lists them\n");
+    assert_complaint("status --socket", EX_USAGE, "culvert ctl: option --socket needs a value\n");
+    assert_complaint("kill a?b", EX_USAGE, "culvert ctl: 'a?b' is not a session's id\n");
+}
+
+/* A server without a name is called as its address is written. */
+static void test_a_name_may_have_any_bytes(void **state)
+{
+    struct served_process served;
+
+    served_ready(&served);
+    served_start(&served);
+    assert_complaint("sessions --server [::1]:80&limit=1", 1,
+                     "culvert ctl: server '[::1]:80&limit=1' is not defined\n");
+    served_end(&served);
 }
 
 static void test_help_lists_the_commands(void **state)
@@ -285,6 +327,8 @@ int main(void)
         cmocka_unit_test(test_tcp_serves_reads_when_no_socket_is_named),
         cmocka_unit_test(test_who_may_not_connect_is_told_so),
         cmocka_unit_test(test_wrong_usage_is_refused_before_anything_is_asked),
+        cmocka_unit_test(test_wrong_usage_is_explained),
+        cmocka_unit_test(test_a_name_may_have_any_bytes),
         cmocka_unit_test(test_help_lists_the_commands),
     };
 
