@@ -27,6 +27,10 @@
    log need no system call, and it takes their records together. */
 #define DOZE_MS 5
 
+/* In a flood that never lets the rings be empty, drops are told and files opened anew after so many
+   records. */
+#define ROUND_RECORDS 256
+
 /* Drops are told at most this often. */
 #define NOTICE_INTERVAL_MS 1000
 
@@ -212,24 +216,26 @@ static void *logger_main(void *argument)
 {
     struct logger *logger = argument;
     const uint64_t one = 1;
-    bool is_stopping;
+    bool is_over = false;
 
-    do {
-        bool has_written = false;
+    while (!is_over) {
+        bool is_stopping = atomic_load(&logger->must_stop); /* before the last look at the rings */
+        unsigned written = 0;
 
-        is_stopping = atomic_load(&logger->must_stop); /* before the last look at the rings */
         if (atomic_exchange(&logger->must_reopen, false))
             reopen_outputs(logger);
-        while (write_oldest(logger))
-            has_written = true;
+        while (written < ROUND_RECORDS && write_oldest(logger))
+            written++;
         tell_dropped(logger);
+        if (written == ROUND_RECORDS)
+            continue; /* there may be more */
         if (is_stopping)
-            break;
-        if (has_written)
+            is_over = true;
+        else if (written > 0)
             wait_for_wake(logger, DOZE_MS);
         else
             sleep_until_woken(logger);
-    } while (true);
+    }
     return write(logger->done_fd, &one, sizeof(one)) == sizeof(one) ? logger : NULL;
 }
 

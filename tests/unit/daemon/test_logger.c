@@ -179,6 +179,54 @@ static void test_a_full_disk_is_counted(void **state)
     config.log_output = path;
 }
 
+/* Reads a little of the pipe; whether what was read so far speaks of drops. */
+static bool reads_of_drops(int fd)
+{
+    static char kept[16384]; /* the last 4 KiB, and what was just read behind them */
+    static size_t length;
+    ssize_t got;
+
+    if (length > 4096) {
+        memmove(kept, kept + length - 4096, 4096);
+        length = 4096;
+    }
+    got = read(fd, kept + length, 4096);
+    assert_true(got > 0);
+    length += (size_t)got;
+    return memmem(kept, length, "event=log_dropped", 17) != NULL;
+}
+
+/* The reader is slow and the rings are never empty: drops are told all the same. */
+static void test_drops_are_told_while_they_go_on(void **state)
+{
+    int64_t deadline_ms = clock_now_ms() + 10000;
+    struct logger *logger;
+    int ends[2];
+    int kept = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) != -1);
+    config.log_output = "stderr";
+    config.log_queue = 1024; /* more than a read of ours lets go */
+    logger = start(1);
+    do {
+        uint64_t dropped = logger_dropped(logger);
+
+        assert_true(clock_now_ms() < deadline_ms);
+        while (logger_dropped(logger) == dropped)
+            log_message(LOG_INFO, "flood", "%0100d", 1);
+    } while (!reads_of_drops(ends[0]));
+    /* The last lines fail with EPIPE. */
+    close(ends[0]);
+    stop(logger);
+    assert_true(dup2(kept, STDERR_FILENO) != -1);
+    close(kept);
+    close(ends[1]);
+    config.log_output = path;
+    config.log_queue = 8192;
+}
+
 /* The reader of stderr has stopped: posting never waits, stopping waits for the grace alone. */
 static void test_a_stopped_reader_blocks_only_the_logger(void **state)
 {
@@ -254,6 +302,7 @@ int main(void)
         TEST(test_access_stream_goes_to_access_output),
         TEST(test_reopen_follows_a_rename),
         TEST(test_a_full_disk_is_counted),
+        TEST(test_drops_are_told_while_they_go_on),
         TEST(test_a_stopped_reader_blocks_only_the_logger),
     };
 
