@@ -118,7 +118,11 @@ static void count_lost(struct logger *logger)
     atomic_fetch_add_explicit(&logger->lost, 1, memory_order_relaxed);
 }
 
-/* The oldest record of all rings, so that threads' lines come in order; NULL when there is none. */
+/*
+ * The oldest record of all rings, so that threads' lines come in order; NULL when there is none.
+ * The clock ticks every few milliseconds: of equals, what the control thread (ring 0) says of the
+ * workers comes behind what they have said, so that `stopped` is the last line.
+ */
 static const struct log_record *oldest_record(struct logger *logger, struct log_ring **ring)
 {
     const struct log_record *oldest = NULL;
@@ -126,7 +130,7 @@ static const struct log_record *oldest_record(struct logger *logger, struct log_
     for (unsigned i = 0; i < logger->ring_count; i++) {
         const struct log_record *record = log_ring_peek(logger->rings[i]);
 
-        if (record != NULL && (oldest == NULL || record->wall_us < oldest->wall_us)) {
+        if (record != NULL && (oldest == NULL || record->wall_us <= oldest->wall_us)) {
             oldest = record;
             *ring = logger->rings[i];
         }

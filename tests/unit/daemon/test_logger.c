@@ -119,6 +119,33 @@ static void test_two_threads_are_both_heard(void **state)
     stop(logger);
 }
 
+/* Within one tick of the clock the control thread, whose ring is the first, comes last. */
+static void test_the_control_thread_has_the_last_word(void **state)
+{
+    struct logger *logger = logger_create(&config, 2, &error);
+    int64_t now_us = clock_wall_us();
+    FILE *file;
+    char line[256];
+
+    (void)state;
+    assert_non_null(logger);
+    while (clock_wall_us() == now_us)
+        ; /* until a tick begins */
+    log_attach(logger_ring(logger, 1), logger_wake_fd(logger));
+    log_message(LOG_INFO, "session_end", "x");
+    log_attach(logger_ring(logger, 0), logger_wake_fd(logger));
+    log_message(LOG_INFO, "stopped", "x");
+    assert_true(logger_start(logger, &error));
+    stop(logger);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof(line), file));
+    assert_non_null(strstr(line, "event=session_end"));
+    assert_non_null(fgets(line, sizeof(line), file));
+    assert_non_null(strstr(line, "event=stopped"));
+    fclose(file);
+}
+
 static void expand_access(const void *payload, size_t size, struct log_line *line)
 {
     (void)payload;
@@ -299,6 +326,7 @@ int main(void)
         TEST(test_what_was_posted_is_written_at_the_end),
         TEST(test_a_sleeping_logger_is_woken),
         TEST(test_two_threads_are_both_heard),
+        TEST(test_the_control_thread_has_the_last_word),
         TEST(test_access_stream_goes_to_access_output),
         TEST(test_reopen_follows_a_rename),
         TEST(test_a_full_disk_is_counted),
