@@ -74,11 +74,8 @@ static void apply_stream_options(int fd, sa_family_t family, const struct socket
         set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 }
 
-static void apply_guards(int fd, sa_family_t family, const struct socket_options *options,
-                         bool with_probes)
+static void apply_guards(int fd, const struct socket_options *options, bool with_probes)
 {
-    if (family == AF_UNIX)
-        return;
     apply_keepalive(fd, options, with_probes);
     if (options->user_timeout_ms > 0)
         set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
@@ -89,7 +86,8 @@ static void apply_guards(int fd, sa_family_t family, const struct socket_options
 static void apply_options(int fd, sa_family_t family, const struct socket_options *options)
 {
     apply_stream_options(fd, family, options);
-    apply_guards(fd, family, options, true);
+    if (family != AF_UNIX)
+        apply_guards(fd, options, true);
 }
 
 static bool listen_failed(const struct addr *addr, int code, const char *what_to_do,
@@ -493,10 +491,10 @@ int socket_connect(int fd, const struct addr *addr)
     return errno == EINTR ? EINPROGRESS : errno;
 }
 
-void socket_guard(int fd, sa_family_t family, const struct socket_options *options)
+void socket_guard(int fd, const struct socket_options *options)
 {
     /* With TCP_USER_TIMEOUT the kernel does not look at TCP_KEEPCNT (tcp(7)): one call less. */
-    apply_guards(fd, family, options, options->user_timeout_ms <= 0);
+    apply_guards(fd, options, options->user_timeout_ms <= 0);
 }
 
 void socket_reset_close(int fd)

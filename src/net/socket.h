@@ -75,10 +75,11 @@ int socket_open(const struct addr *addr, const struct socket_options *options);
 int socket_connect(int fd, const struct addr *addr);
 
 /*
- * Keepalive and TCP_USER_TIMEOUT for a connecting or connected socket. They matter to a connection
- * that lasts; most are over before, so the caller sets them when one has lasted for a while.
+ * Keepalive and TCP_USER_TIMEOUT for a connecting or connected TCP socket. They matter to a
+ * connection that lasts; most are over before, so the caller sets them when one has lasted for a
+ * while.
  */
-void socket_guard(int fd, sa_family_t family, const struct socket_options *options);
+void socket_guard(int fd, const struct socket_options *options);
 
 /* close(2) that resets a TCP connection: SO_LINGER {1, 0} first (socket(7)). */
 void socket_reset_close(int fd);

@@ -216,8 +216,8 @@ static void guard_backend(struct session *session)
 {
     if (session->is_guarded)
         return;
-    socket_guard(session->conn[BACKEND].fd, session->server->addr.family,
-                 &session->pool->options.socket);
+    if (session->conn[BACKEND].is_tcp)
+        socket_guard(session->conn[BACKEND].fd, &session->pool->options.socket);
     session->is_guarded = true;
 }
 

@@ -327,7 +327,7 @@ static void test_open_applies_what_is_asked_for_and_nothing_else(void **state)
     (void)state;
     assert_int_equal(get_option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
     assert_int_equal(get_option(fd, SOL_SOCKET, SO_KEEPALIVE), 0);
-    socket_guard(fd, AF_INET, &options);
+    socket_guard(fd, &options);
     assert_int_equal(get_option(fd, SOL_SOCKET, SO_KEEPALIVE), 1);
     assert_int_equal(get_option(fd, IPPROTO_TCP, TCP_KEEPIDLE), 1);
     assert_int_equal(get_option(fd, IPPROTO_TCP, TCP_KEEPINTVL), 3);
