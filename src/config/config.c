@@ -14,6 +14,7 @@
 #include "config/lookup.h"
 #include "config/snapshot_build.h"
 #include "config/validate.h"
+#include "config/validate_addresses.h"
 
 /* "culvert.ini (+2 included)"; several -c: "a.ini, b.ini". NULL without memory. */
 static char *describe_sources(const struct source_files *files, unsigned included)
@@ -51,9 +52,11 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
                              .files = &config->files,
                              .diagnostics = &config->diagnostics};
     loader_read(&loader, sources);
+    validate(&config->settings, &config->diagnostics);
+    /* Look-ups may take long: not for a configuration that is refused anyway. */
     if (resolve && config_is_valid(config))
         lookup_hosts(&config->settings, &config->diagnostics);
-    validate(&config->settings, &config->diagnostics);
+    validate_addresses(&config->settings, &config->diagnostics);
     config->source = describe_sources(&config->files, loader.included);
     if (config->source == NULL)
         (void)diagnostics_out_of_memory(&config->diagnostics);

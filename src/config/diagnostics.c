@@ -142,6 +142,11 @@ void diagnostics_warning(struct diagnostics *diagnostics, enum topic topic,
     va_end(arguments);
 }
 
+bool diagnostics_is_full(const struct diagnostics *diagnostics)
+{
+    return diagnostics->count == MOST_KEPT;
+}
+
 bool diagnostics_out_of_memory(struct diagnostics *diagnostics)
 {
     if (!diagnostics->is_out_of_memory)

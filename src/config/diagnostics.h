@@ -62,6 +62,9 @@ void diagnostics_error(struct diagnostics *diagnostics, enum topic topic,
 void diagnostics_warning(struct diagnostics *diagnostics, enum topic topic,
                          const struct origin *origin, const char *format, ...) CULVERT_PRINTF(4, 5);
 
+/* So many are kept that further ones are only counted: their texts need not be worked out. */
+bool diagnostics_is_full(const struct diagnostics *diagnostics);
+
 /* Memory ran out somewhere: the run has failed. Returns false. */
 bool diagnostics_out_of_memory(struct diagnostics *diagnostics);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "net/resolve.h"
+#include "pool/pool.h"
 
 /* What is known about a host name. */
 struct answer {
@@ -76,6 +77,24 @@ static void look_up(struct lookup *lookup, struct item *item, bool is_bind)
         endpoint->addrs[i].port = endpoint->port;
 }
 
+/* A name stands for all its addresses, which may be more than a pool can have. */
+static void check_count(struct lookup *lookup, const struct section *section,
+                        const struct setting *servers)
+{
+    size_t count = 0;
+    char where[SECTION_TEXT_BYTES];
+
+    for (size_t i = 0; i < servers->count; i++) {
+        const struct endpoint *endpoint = servers->items[i].endpoint;
+
+        count += endpoint->addr_count > 0 ? endpoint->addr_count : 1;
+    }
+    if (count > POOL_SERVERS_MAX)
+        diagnostics_error(lookup->diagnostics, TOPIC_VALUE, &servers->origin,
+                          "%s has %zu servers once its names are looked up; the most is %d",
+                          section_text(section, where, sizeof(where)), count, POOL_SERVERS_MAX);
+}
+
 static void look_up_all(struct lookup *lookup, struct settings *settings, enum option_id option)
 {
     bool is_bind = option_table[option].type == VALUE_ADDR;
@@ -86,6 +105,8 @@ static void look_up_all(struct lookup *lookup, struct settings *settings, enum o
 
         for (size_t i = 0; i < setting->count; i++)
             look_up(lookup, &setting->items[i], is_bind);
+        if (!is_bind)
+            check_count(lookup, section, setting);
     }
 }
 

@@ -230,8 +230,11 @@ void settings_assign(struct section *section, const char *key, const char *value
 
     if (count == 0) {
         section_text(section, where, sizeof(where));
-        diagnostics_error(diagnostics, TOPIC_KEY, origin, "%s",
-                          suggest_key(section->kind, where, key, message, sizeof(message)));
+        if (diagnostics_is_full(diagnostics))
+            snprintf(message, sizeof(message), "unknown key '%s' in %s", key, where);
+        else
+            suggest_key(section->kind, where, key, message, sizeof(message));
+        diagnostics_error(diagnostics, TOPIC_KEY, origin, "%s", message);
         return;
     }
     bool is_good = value_text_read(&text, value, value_origin, diagnostics);

@@ -200,7 +200,11 @@ const char *suggest_key(enum section_kind section, const char *where, const char
     struct guess elsewhere = nearest_key(section, key, true);
     struct guess foreign = nearest_foreign(foreign_keys, ARRAY_LENGTH(foreign_keys), key);
 
-    if (elsewhere.distance == 0 && section != SECTION_KINDS) {
+    /* nginx's "listen" in [listen NAME] is our "bind", although [route NAME] has a "listen". */
+    bool is_foreign_here = foreign.distance == 0 && foreign.foreign->section != NULL &&
+                           section_kind_of(foreign.foreign->section) == section;
+
+    if (elsewhere.distance == 0 && section != SECTION_KINDS && !is_foreign_here) {
         text_append_format(&text, "'%s' belongs in ", key);
         places_of(key, &text);
         text_append_format(&text, ", not in %s", where);

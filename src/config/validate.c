@@ -11,7 +11,6 @@
 
 #include "core/text.h"
 #include "pool/pool.h"
-#include "config/validate_addresses.h"
 #include "config/validate_routes.h"
 
 struct checker {
@@ -32,6 +31,9 @@ static void near_name(const struct checker *checker, enum section_kind kind, con
     size_t best_distance = SIZE_MAX;
     char place[512];
 
+    /* Each look costs a step per section: not for a message that nobody will see. */
+    if (diagnostics_is_full(checker->diagnostics))
+        return;
     for (; section != NULL; section = section_next(section)) {
         size_t distance;
 
@@ -184,7 +186,9 @@ static void check_route(const struct checker *checker, const struct section *sec
         diagnostics_error(checker->diagnostics, TOPIC_ROUTE,
                           &section_value(section, ROUTE_POOL)->origin,
                           "a route that rejects has no pool");
-    if (!rejects && !has_pool && !section_value(section, ROUTE_POOL)->is_set)
+    bool is_action_wrong = section_value(section, ROUTE_ACTION)->is_set &&
+                           section_value(section, ROUTE_ACTION)->count == 0;
+    if (!rejects && !has_pool && !is_action_wrong && !section_value(section, ROUTE_POOL)->is_set)
         missing(checker, section, "'pool', or 'action = reject'");
 }
 
@@ -214,7 +218,6 @@ static void check_servers(const struct checker *checker, const struct section *s
 {
     const struct setting *servers = section_value(section, option);
     struct server_name *names = NULL;
-    size_t count = 0;
     char where[SECTION_TEXT_BYTES];
     char place[512];
 
@@ -223,7 +226,6 @@ static void check_servers(const struct checker *checker, const struct section *s
         const char *text = item->endpoint->name;
         struct server_name *name;
 
-        count += item->endpoint->addr_count > 0 ? item->endpoint->addr_count : 1;
         HASH_FIND_STR(names, text, name);
         if (name != NULL) {
             diagnostics_error(checker->diagnostics, TOPIC_TWICE, &item->origin,
@@ -246,10 +248,11 @@ static void check_servers(const struct checker *checker, const struct section *s
         }
     }
     forget_names(&names);
-    if (count > POOL_SERVERS_MAX)
+    if (servers->count > POOL_SERVERS_MAX)
         diagnostics_error(checker->diagnostics, TOPIC_VALUE, &servers->origin,
                           "%s has %zu servers; the most is %d",
-                          section_text(section, where, sizeof(where)), count, POOL_SERVERS_MAX);
+                          section_text(section, where, sizeof(where)), servers->count,
+                          POOL_SERVERS_MAX);
 }
 
 /* ---- all of it --------------------------------------------------------------------------------
@@ -318,7 +321,6 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
             check_route(&checker, route, has_route);
         check_listeners(&checker, has_route);
         check_pools(&checker);
-        validate_addresses(settings, diagnostics);
         validate_routes(settings, diagnostics);
     }
     free(has_route);

@@ -9,7 +9,7 @@
 #include "config/diagnostics.h"
 #include "config/settings.h"
 
-/* Checks references, addresses, routes, timeouts and what is missing; after lookup_hosts(). */
+/* Checks references, routes, timeouts and what is missing: all that needs no host looked up. */
 void validate(const struct settings *settings, struct diagnostics *diagnostics);
 
 #endif

@@ -116,7 +116,8 @@ static bool parse_bool(const struct parser *parser, const struct word *word, str
     int index = word_index(words, word->string);
 
     if (index < 0)
-        return value_error(parser, &word->origin, "'%s' is neither yes nor no", word->string);
+        return value_error(parser, &word->origin, "'%s' is none of: yes no on off true false",
+                           word->string);
     item->number = index % 2;
     return true;
 }

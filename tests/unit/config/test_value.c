@@ -68,7 +68,7 @@ static void test_booleans(void **state)
     expect_number(LISTEN_NODELAY, "off", 0);
     expect_number(LISTEN_NODELAY, "false", 0);
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        expect_refused(LISTEN_NODELAY, wrong[i], "is neither yes nor no");
+        expect_refused(LISTEN_NODELAY, wrong[i], "is none of: yes no on off true false");
 }
 
 static void test_integers_have_ranges(void **state)

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_snapshot_build.c - every setting arrives in the snapshot. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <time.h>
+
+#include "config/fixture.h"
+#include "config/snapshot_build.h"
+
+static struct snapshot *build(const char *text)
+{
+    struct config *config = load_good(text);
+    struct snapshot *snapshot = config_snapshot(config);
+
+    assert_non_null(snapshot);
+    /* The snapshot stands alone. */
+    config_destroy(config);
+    return snapshot;
+}
+
+static void test_the_process(void **state)
+{
+    struct snapshot *snapshot = build(
+        "[culvert]\nname = edge\nworkers = 3\ncpu_affinity = yes\nuser = root\ngroup = root\n"
+        "pid_file = /x.pid\nopen_files = 5000\ndrain_timeout = 9s\ndrain_delay = 2s\n"
+        "[limits]\nmax_connections = 77\non_limit = close\nbuffer_memory = 8m\nmax_pipes = 5\n"
+        "[log]\nlevel = debug\nformat = json\noutput = /x.log\ncolor = never\n"
+        "timestamps = yes\naccess = errors\naccess_output = stdout\naccess_format = auto\n"
+        "access_start = yes\nclient_ip = masked\nsyslog_facility = local0\nsyslog_tag = t\n"
+        "queue = 128\n"
+        "[admin]\nsocket = /c.sock\nsocket_mode = 0620\nsocket_group = root\n"
+        "bind = 127.0.0.1:81\nmax_sessions_listed = 5\n"
+        "[metrics]\nbind = 127.0.0.1:81 127.0.0.1:82\n" MINIMAL);
+    const struct process_config *process = &snapshot->process;
+
+    (void)state;
+    assert_string_equal(process->name, "edge");
+    assert_int_equal(process->workers, 3);
+    assert_true(process->cpu_affinity);
+    assert_string_equal(process->user, "root");
+    assert_string_equal(process->group, "root");
+    assert_string_equal(process->pid_file, "/x.pid");
+    assert_int_equal(process->open_files, 5000);
+    assert_int_equal(process->drain_timeout_ms, 9000);
+    assert_int_equal(process->drain_delay_ms, 2000);
+    assert_int_equal(process->max_connections, 77);
+    assert_int_equal(process->on_limit, ON_LIMIT_CLOSE);
+    assert_int_equal(process->buffer_memory, 8 << 20);
+    assert_int_equal(process->max_pipes, 5);
+    assert_int_equal(process->pipe_size, 256 << 10);
+    assert_int_equal(process->log_level, LOG_DEBUG);
+    assert_int_equal(process->log_format, LOG_JSON);
+    assert_string_equal(process->log_output, "/x.log");
+    assert_int_equal(process->log_color, 0);
+    assert_int_equal(process->log_timestamps, 1);
+    assert_string_equal(process->access_output, "stdout");
+    assert_int_equal(process->access_format, -1);
+    assert_int_equal(process->client_ip, CLIENT_IP_MASKED);
+    assert_string_equal(process->syslog_facility, "local0");
+    assert_string_equal(process->syslog_tag, "t");
+    assert_int_equal(process->log_queue, 128);
+    assert_string_equal(process->admin_socket, "/c.sock");
+    assert_int_equal(process->admin_socket_mode, 0620);
+    assert_int_equal(process->admin_socket_group, 0);
+    assert_int_equal(process->admin_bind_count, 1);
+    assert_int_equal(process->metrics_bind_count, 1);
+    assert_int_equal(process->metrics_binds[0].port, 82);
+    assert_int_equal(process->max_sessions_listed, 5);
+    assert_int_equal(snapshot->listeners[0].access, ACCESS_ERRORS);
+    assert_true(snapshot->listeners[0].access_start);
+    assert_string_equal(snapshot->source, "culvert.ini");
+    snapshot_unref(snapshot);
+}
+
+static void test_the_process_by_default(void **state)
+{
+    struct snapshot *snapshot = build(MINIMAL);
+    const struct process_config *process = &snapshot->process;
+
+    (void)state;
+    assert_true(process->name[0] != '\0');
+    assert_true(process->workers >= 1);
+    assert_null(process->user);
+    assert_int_equal(process->open_files, 0);
+    assert_int_equal(process->max_connections, 0);
+    assert_int_equal(process->on_limit, ON_LIMIT_PAUSE);
+    assert_true(process->buffer_memory >= 1 << 20);
+    assert_int_equal(process->max_pipes, -1);
+    assert_int_equal(process->log_level, LOG_INFO);
+    assert_int_equal(process->log_format, -1);
+    assert_int_equal(process->log_color, -1);
+    assert_int_equal(process->log_timestamps, -1);
+    assert_string_equal(process->log_output, "stderr");
+    assert_null(process->access_output);
+    assert_int_equal(process->access_format, -2);
+    assert_int_equal(process->admin_socket_group, (gid_t)-1);
+    assert_int_equal(process->admin_bind_count, 0);
+    assert_int_equal(process->metrics_bind_count, 0);
+    if (access("/run/culvert", W_OK) == 0)
+        assert_string_equal(process->admin_socket, "/run/culvert/culvert.sock");
+    else
+        assert_null(process->admin_socket);
+    snapshot_unref(snapshot);
+}
+
+static void test_a_listener(void **state)
+{
+    struct snapshot *snapshot = build(
+        "[listen web]\nbind = :80 unix:/run/x unix:@y\nserver = 127.0.0.1:9\nno_route = close\n"
+        "max_connections = 9\nidle_timeout = 1s\nclient_idle_timeout = 2s\n"
+        "server_idle_timeout = 3s\nhalf_close_timeout = 4s\nstall_timeout = 5s\nmax_lifetime = 6s\n"
+        "lifetime_jitter = 7%\non_reset = fin\nsplice = off\npipe_size = 512k\nbuffer_size = 16k\n"
+        "nodelay = no\nkeepalive = 8s\nkeepalive_interval = 9s\nkeepalive_probes = 10\n"
+        "user_timeout = 11s\nsend_buffer = 12k\nreceive_buffer = 13k\nbacklog = 14\n"
+        "socket_mode = 0600\nsocket_group = root\nreuse_port = yes\nv6_only = yes\nfreebind = yes\n"
+        "defer_accept = 15s\nwhen_down = close\naccess = off\ndescription = the web\n");
+    const struct listener_config *listener = &snapshot->listeners[0];
+    const struct listen_options *options = &listener->listen;
+
+    (void)state;
+    assert_string_equal(listener->name, "web");
+    assert_string_equal(listener->description, "the web");
+    assert_int_equal(listener->bind_count, 3);
+    assert_int_equal(listener->binds[0].family, AF_INET6);
+    assert_null(listener->bind_paths[0]);
+    assert_string_equal(listener->binds[1].path, "/run/x");
+    assert_ptr_equal(listener->binds[1].path, listener->bind_paths[1]);
+    assert_true(listener->binds[2].is_abstract);
+    assert_int_equal(listener->no_route, REFUSE_CLOSE);
+    assert_int_equal(listener->when_down, REFUSE_CLOSE);
+    assert_int_equal(listener->max_connections, 9);
+    assert_int_equal(listener->idle_timeout_ms, 1000);
+    assert_int_equal(listener->client_idle_timeout_ms, 2000);
+    assert_int_equal(listener->server_idle_timeout_ms, 3000);
+    assert_int_equal(listener->half_close_timeout_ms, 4000);
+    assert_int_equal(listener->stall_timeout_ms, 5000);
+    assert_int_equal(listener->max_lifetime_ms, 6000);
+    assert_int_equal(listener->lifetime_jitter_percent, 7);
+    assert_true(listener->reset_as_fin);
+    assert_false(listener->splice);
+    assert_int_equal(snapshot->process.pipe_size, 512 << 10);
+    assert_int_equal(listener->buffer_size, 16384);
+    assert_false(options->socket.nodelay);
+    assert_int_equal(options->socket.keepalive_ms, 8000);
+    assert_int_equal(options->socket.keepalive_interval_ms, 9000);
+    assert_int_equal(options->socket.keepalive_probes, 10);
+    assert_int_equal(options->socket.user_timeout_ms, 11000);
+    assert_int_equal(options->socket.send_buffer, 12 << 10);
+    assert_int_equal(options->socket.receive_buffer, 13 << 10);
+    assert_int_equal(options->backlog, 14);
+    assert_int_equal(options->socket_mode, 0600);
+    assert_int_equal(options->socket_group, 0);
+    assert_true(options->reuse_port);
+    assert_true(options->v6_only);
+    assert_true(options->freebind);
+    assert_int_equal(options->defer_accept_ms, 15000);
+    assert_int_equal(listener->access, ACCESS_OFF);
+    snapshot_unref(snapshot);
+}
+
+static void test_a_listener_by_default(void **state)
+{
+    struct snapshot *snapshot = build(MINIMAL);
+    const struct listener_config *listener = &snapshot->listeners[0];
+
+    (void)state;
+    assert_int_equal(listener->no_route, REFUSE_RESET);
+    assert_int_equal(listener->idle_timeout_ms, 3600000);
+    assert_int_equal(listener->client_idle_timeout_ms, 0);
+    assert_int_equal(listener->half_close_timeout_ms, 60000);
+    assert_int_equal(listener->lifetime_jitter_percent, 10);
+    assert_false(listener->reset_as_fin);
+    assert_true(listener->splice);
+    assert_int_equal(listener->buffer_size, 65536);
+    assert_true(listener->listen.socket.nodelay);
+    assert_int_equal(listener->listen.socket.keepalive_ms, 60000);
+    assert_int_equal(listener->listen.socket.user_timeout_ms, 120000);
+    assert_int_equal(listener->listen.socket.send_buffer, 0);
+    assert_int_equal(listener->listen.backlog, 4096);
+    assert_int_equal(listener->listen.socket_mode, 0660);
+    assert_int_equal(listener->listen.socket_group, (gid_t)-1);
+    assert_int_equal(listener->access, ACCESS_ALL);
+    assert_null(listener->description);
+    snapshot_unref(snapshot);
+}
+
+static void test_pools(void **state)
+{
+    struct snapshot *snapshot =
+        build("[defaults]\nbalance = first\n"
+              "[listen web]\nbind = :0\npool = app\n[listen own]\nbind = :0\nserver = 127.0.0.1:9\n"
+              "[pool app]\nserver = a 10.0.0.1:80 weight=3 max_connections=4\n"
+              "server = b unix:/run/x backup drain\nserver = 10.0.0.3:80 disabled\n"
+              "balance = roundrobin\nmax_fails = off\nfail_timeout = 7s\nconnect_timeout = 8s\n"
+              "connect_retries = 9\nmax_connections = 6\nkeepalive = off\ndescription = d\n");
+    const struct pool *app = &snapshot->pools[0];
+    const struct pool *own = &snapshot->pools[1];
+
+    (void)state;
+    assert_int_equal(snapshot->pool_count, 2);
+    assert_int_equal(snapshot->server_count, 4);
+    assert_string_equal(app->name, "app");
+    assert_string_equal(app->description, "d");
+    assert_int_equal(app->options.balance, BALANCE_ROUNDROBIN);
+    assert_int_equal(app->options.max_fails, 0);
+    assert_int_equal(app->options.fail_timeout_ms, 7000);
+    assert_int_equal(app->options.connect_timeout_ms, 8000);
+    assert_int_equal(app->options.connect_retries, 9);
+    assert_int_equal(app->options.socket.keepalive_ms, 0);
+    assert_int_equal(app->server_count, 3);
+    assert_int_equal(app->servers[0].weight, 3);
+    assert_int_equal(app->servers[0].max_connections, 4);
+    assert_int_equal(app->servers[0].health, SERVER_UP);
+    assert_int_equal(app->servers[1].max_connections, 6);
+    assert_true(app->servers[1].is_backup);
+    assert_int_equal(app->servers[1].health, SERVER_DRAIN);
+    assert_string_equal(app->servers[1].addr.path, "/run/x");
+    assert_ptr_equal(app->servers[1].addr.path, app->servers[1].path);
+    assert_int_equal(app->servers[2].health, SERVER_MAINT);
+    assert_int_equal(app->servers[2].position, 2);
+    /* The anonymous pool has the name of its listener, and what [defaults] say. */
+    assert_string_equal(own->name, "own");
+    assert_int_equal(own->index, 1);
+    assert_int_equal(own->options.balance, BALANCE_FIRST);
+    assert_int_equal(own->options.max_fails, 3);
+    assert_int_equal(own->servers[0].index, 3);
+    snapshot_unref(snapshot);
+}
+
+static struct route_choice choose(const struct snapshot *snapshot, unsigned listener,
+                                  const char *client)
+{
+    struct addr addr = {0};
+
+    assert_true(addr_parse_ip(client, strlen(client), &addr));
+    return router_choose(snapshot->listeners[listener].router, &addr);
+}
+
+static void test_routes_and_tallies(void **state)
+{
+    struct snapshot *snapshot =
+        build("[listen off]\nbind = :0\npool = c\nenabled = no\n"
+              "[listen x]\nbind = :0\npool = b\n[listen y]\nbind = :0\n"
+              "[pool a]\nserver = 10.0.0.1:1\n[pool b]\nserver = 10.0.0.1:2\n"
+              "[pool c]\nserver = 10.0.0.1:3\n"
+              "[route one]\nlisten = x y off\nsource = 10.0.0.0/8 ::1\npool = a\n"
+              "[route two]\nlisten = x\nsource = 10.1.0.0/16\naction = reject\n"
+              "[route three]\nlisten = x\nsource = 192.0.2.0/24\npool = a\n");
+    const struct listener_config *x = &snapshot->listeners[0];
+    const struct listener_config *y = &snapshot->listeners[1];
+
+    (void)state;
+    assert_int_equal(snapshot->listener_count, 2);
+    assert_string_equal(choose(snapshot, 0, "10.9.9.9").pool->name, "a");
+    assert_null(choose(snapshot, 0, "10.1.9.9").pool);
+    assert_string_equal(choose(snapshot, 0, "10.1.9.9").route->name, "two");
+    assert_string_equal(choose(snapshot, 0, "172.16.0.1").pool->name, "b");
+    assert_null(choose(snapshot, 1, "172.16.0.1").pool);
+    assert_string_equal(choose(snapshot, 1, "::1").pool->name, "a");
+    /* Each listener: refused, and each pool that can be reached, once. */
+    assert_int_equal(x->tally_count, 3);
+    assert_int_equal(y->tally_count, 2);
+    assert_int_equal(snapshot->tally_count, 5);
+    assert_int_equal(snapshot_tally(snapshot, x, NULL), x->first_tally);
+    for (unsigned i = 0; i < snapshot->tally_count; i++) {
+        const struct tally *tally = &snapshot->tallies[i];
+        const struct pool *pool =
+            tally->pool_index < 0 ? NULL : &snapshot->pools[tally->pool_index];
+
+        assert_int_equal(
+            snapshot_tally(snapshot, &snapshot->listeners[tally->listener_index], pool), i);
+    }
+    snapshot_unref(snapshot);
+}
+
+static void test_ten_thousand_routes_load_within_a_second(void **state)
+{
+    struct timespec start;
+    struct timespec end;
+    FILE *file = fopen("big.ini", "w");
+
+    (void)state;
+    /* A mebibyte is the most one file may have: five of them. */
+    fprintf(file, "[culvert]\ninclude = routes-*.ini\n[listen web]\nbind = :0\n");
+    for (int i = 0; i < 100; i++)
+        fprintf(file, "[pool p%d]\nserver = 10.0.0.1:%d\n", i, i + 1);
+    fclose(file);
+    for (int part = 0; part < 5; part++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "routes-%d.ini", part);
+        file = fopen(name, "w");
+        for (int i = 2000 * part; i < 2000 * (part + 1); i++)
+            fprintf(file, "[route r%d]\nlisten = web\nsource = 10.%d.%d.0/24\npool = p%d\n", i,
+                    i / 256, i % 256, i % 100);
+        fclose(file);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
+    struct config *config = load_file("big.ini");
+    assert_true(config_is_valid(config));
+    struct snapshot *snapshot = config_snapshot(config);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &end);
+    assert_int_equal(snapshot->route_count, 10000);
+    assert_int_equal(snapshot->listeners[0].tally_count, 101);
+    assert_string_equal(choose(snapshot, 0, "10.39.15.7").route->name, "r9999");
+    double seconds =
+        (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    const double most = 10;
+#else
+    const double most = 1;
+#endif
+    print_message("10,000 routes: %.3f s of processor time\n", seconds);
+    assert_true(seconds < most);
+    config_destroy(config);
+    snapshot_unref(snapshot);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_process),
+        cmocka_unit_test(test_the_process_by_default),
+        cmocka_unit_test(test_a_listener),
+        cmocka_unit_test(test_a_listener_by_default),
+        cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_routes_and_tallies),
+        cmocka_unit_test(test_ten_thousand_routes_load_within_a_second),
+    };
+
+    return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
+}
