@@ -54,9 +54,9 @@ void config_dump(const struct config *config, FILE *out, enum config_dump what);
 
 /*
  * `culvert explain [WORD...]`: documentation from the option table (sections, keys of a section,
- * one key). False when the word is unknown; a suggestion is printed to `out` then.
+ * one key). False when the word is unknown; then `complaints` gets a suggestion, and `out` nothing.
  */
-bool config_explain(const char *word, FILE *out);
+bool config_explain(const char *word, FILE *out, FILE *complaints);
 
 /* docs/reference/configuration.md, from the option table. */
 void config_print_reference(FILE *out);

@@ -159,7 +159,8 @@ static bool explain_key(enum section_kind kind, const char *key, FILE *out)
     return is_found;
 }
 
-static bool explain_unknown(const char *word, FILE *out)
+/* Says what may have been meant; returns false. */
+static bool explain_unknown(const char *word, FILE *complaints)
 {
     char buffer[512];
     size_t distance;
@@ -167,16 +168,17 @@ static bool explain_unknown(const char *word, FILE *out)
     for (enum section_kind kind = 0; kind < SECTION_KINDS; kind++) {
         if (!text_is_near(word, section_table[kind].word, &distance))
             continue;
-        fprintf(out, "%s\n", suggest_section(word, buffer, sizeof(buffer)));
+        fprintf(complaints, "culvert: %s\n", suggest_section(word, buffer, sizeof(buffer)));
         return false;
     }
     /* SECTION_KINDS has no keys of its own: every near word is one of another section. */
-    suggest_key(SECTION_KINDS, "any section", word, buffer, sizeof(buffer));
-    fprintf(out, "%s\n", buffer);
+    suggest_key(SECTION_KINDS, NULL, word, buffer, sizeof(buffer));
+    fprintf(complaints, "culvert: %s%s\n", buffer,
+            strchr(buffer, ';') == NULL ? "; 'culvert explain' lists the sections" : "");
     return false;
 }
 
-bool config_explain(const char *word, FILE *out)
+bool config_explain(const char *word, FILE *out, FILE *complaints)
 {
     char copy[128];
     char message[512];
@@ -202,9 +204,9 @@ bool config_explain(const char *word, FILE *out)
         return true;
     }
     if (dot != NULL && kind == SECTION_KINDS) {
-        fprintf(out, "%s\n", suggest_section(copy, message, sizeof(message)));
+        fprintf(complaints, "culvert: %s\n", suggest_section(copy, message, sizeof(message)));
         return false;
     }
     const char *key = dot == NULL ? copy : dot + 1;
-    return explain_key(kind, key, out) || explain_unknown(key, out);
+    return explain_key(kind, key, out) || explain_unknown(key, complaints);
 }

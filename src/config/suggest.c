@@ -210,7 +210,9 @@ const char *suggest_key(enum section_kind section, const char *where, const char
         text_append_format(&text, ", not in %s", where);
         return buffer;
     }
-    text_append_format(&text, "unknown key '%s' in %s", key, where);
+    text_append_format(&text, "unknown key '%s'", key);
+    if (where != NULL)
+        text_append_format(&text, " in %s", where);
     if (foreign.distance == 0) {
         text_append(&text, "; ");
         append_foreign(&text, section, foreign.foreign);

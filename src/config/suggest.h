@@ -14,7 +14,7 @@
 
 /*
  * The whole message for an unknown key of a section, written "[listen web]" in `where`;
- * SECTION_KINDS: of no section. Returns `buffer`.
+ * SECTION_KINDS and NULL: of no section. Returns `buffer`.
  */
 const char *suggest_key(enum section_kind section, const char *where, const char *key, char *buffer,
                         size_t size);

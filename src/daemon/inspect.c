@@ -117,6 +117,7 @@ static int explain_close(const char *word)
 
 static void print_version(bool verbose)
 {
+    unsigned xxhash = XXH_versionNumber();
     char why[128];
 
     printf("culvert %s\n", CULVERT_VERSION);
@@ -129,7 +130,8 @@ static void print_version(bool verbose)
 #endif
     printf("libevent  %s (built with %s)\n", event_get_version(), LIBEVENT_VERSION);
     printf("jansson   %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
-    printf("xxhash    %u (built with %d)\n", XXH_versionNumber(), XXH_VERSION_NUMBER);
+    printf("xxhash    %u.%u.%u (built with %d.%d.%d)\n", xxhash / 10000, xxhash / 100 % 100,
+           xxhash % 100, XXH_VERSION_MAJOR, XXH_VERSION_MINOR, XXH_VERSION_RELEASE);
     if (pipe_self_test(why, sizeof(why)))
         printf("splice    yes\n");
     else
@@ -219,7 +221,7 @@ int inspect_run(const struct command_line *line)
         print_version(line->verbose);
         return EX_OK;
     case COMMAND_EXPLAIN:
-        return config_explain(line->word, stdout) ? EX_OK : EXIT_NOT_FOUND;
+        return config_explain(line->word, stdout, stderr) ? EX_OK : EXIT_NOT_FOUND;
     case COMMAND_EXPLAIN_CLOSE:
         return explain_close(line->word);
     case COMMAND_REFERENCE:

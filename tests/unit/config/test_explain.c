@@ -11,16 +11,26 @@
 #include "config/config.h"
 #include "config/option_table.h"
 
+/* What is said of the word, on the one stream or the other. */
 static char *explained(const char *word, bool *is_known)
 {
-    char *text = NULL;
-    size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    char *texts[2] = {NULL, NULL};
+    size_t sizes[2];
+    FILE *out = open_memstream(&texts[0], &sizes[0]);
+    FILE *complaints = open_memstream(&texts[1], &sizes[1]);
+    unsigned used;
 
     assert_non_null(out);
-    *is_known = config_explain(word, out);
+    assert_non_null(complaints);
+    *is_known = config_explain(word, out, complaints);
     fclose(out);
-    return text;
+    fclose(complaints);
+    used = *is_known ? 0 : 1;
+    assert_int_equal(sizes[1 - used], 0);
+    free(texts[1 - used]);
+    if (texts[used] == NULL)
+        abort();
+    return texts[used];
 }
 
 static void expect(const char *word, bool is_known, const char *part)
@@ -29,7 +39,7 @@ static void expect(const char *word, bool is_known, const char *part)
     char *text = explained(word, &answer);
 
     if (strstr(text, part) == NULL)
-        fail_msg("%s: %s", word, text);
+        fail_msg("%s: %s", word == NULL ? "explain" : word, text);
     assert_int_equal(answer, is_known);
     free(text);
 }
@@ -58,7 +68,10 @@ static void test_unknown_words_get_a_suggestion(void **state)
     expect("proxy_timeout", false, "nginx's proxy_timeout is 'idle_timeout'");
     expect("lissten", false, "did you mean [listen]?");
     expect("listn.idle_timeout", false, "did you mean [listen]?");
-    expect("xyzzyplughxyzzy", false, "unknown key 'xyzzyplughxyzzy'");
+    expect("idle_timout", false, "culvert: unknown key 'idle_timout'; did you mean");
+    expect("xyzzyplughxyzzy", false,
+           "culvert: unknown key 'xyzzyplughxyzzy'; 'culvert explain' lists the sections\n");
+    expect("xyzzyplughxyzzy.bind", false, "culvert: unknown section [xyzzyplughxyzzy]");
 }
 
 static void test_every_option_is_explained_in_lines_that_fit(void **state)

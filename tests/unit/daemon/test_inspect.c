@@ -125,6 +125,7 @@ static void test_version_help_and_default(void **state)
     assert_string_equal(output, "culvert " CULVERT_VERSION "\n");
     assert_int_equal(RUN("-V", "-v"), EX_OK);
     assert_non_null(strstr(output, "libevent  2."));
+    assert_non_null(strstr(output, "xxhash    0."));
     assert_int_equal(RUN("--help"), EX_OK);
     assert_memory_equal(output, "Usage: culvert", 14);
     assert_int_equal(RUN("--print-default"), EX_OK);
