@@ -13,7 +13,9 @@
 
 static struct source_files files;
 
-static char *printed(const struct diagnostics *diagnostics, bool color, bool explain, bool json)
+/* Not inlined: gcc 12 would take what open_memstream(3) stored in `text` for its address. */
+__attribute__((noinline)) static char *printed(const struct diagnostics *diagnostics, bool color,
+                                               bool explain, bool json)
 {
     char *text = NULL;
     size_t size = 0;
