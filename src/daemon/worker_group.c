@@ -55,18 +55,16 @@ static bool make_workers(struct worker_group *group, struct logger *logger, stru
 }
 
 /* Gives each worker its socket; those that no worker took are closed. */
-static bool hand_out(struct worker_group *group, unsigned listener_index, unsigned bind_index,
-                     const int *fds, struct error *error)
+static bool hand_out(struct worker_group *group, unsigned listener_index, const int *fds,
+                     struct error *error)
 {
     unsigned count = group->shared.worker_count;
     bool is_only = count > 1 && fds[1] == -1;
     bool has_room = true;
 
     for (unsigned i = 0; i < count; i++) {
-        struct worker_listen listen = {.listener_index = listener_index,
-                                       .bind_index = bind_index,
-                                       .fd = fds[i],
-                                       .is_only_socket = is_only};
+        struct worker_listen listen = {
+            .listener_index = listener_index, .fd = fds[i], .is_only_socket = is_only};
 
         if (fds[i] == -1)
             continue;
@@ -97,7 +95,7 @@ static bool open_bind(struct worker_group *group, const struct listener_config *
     if (addr->family != AF_UNIX)
         (void)socket_local_addr(fds[0], &bound->addr);
     group->bound_count++;
-    is_open = hand_out(group, listener->index, bind_index, fds, error);
+    is_open = hand_out(group, listener->index, fds, error);
     free(fds);
     return is_open;
 }
@@ -209,7 +207,6 @@ void worker_group_drain(struct worker_group *group)
 {
     struct message message = {.kind = MESSAGE_DRAIN, .fd = -1};
 
-    atomic_store(&group->shared.is_draining, true);
     for (unsigned i = 0; i < group->started_count; i++)
         post(group, i, &message);
 }

@@ -47,7 +47,7 @@ struct conn_ops {
 struct conn {
     struct event event;
     const struct conn_ops *ops;
-    struct list_link recheck; /* in the worker's recheck list: see relay/recheck.h */
+    struct list_link recheck; /* in the worker's recheck list: see relay_recheck() */
     int fd;                   /* -1 when closed */
     int error;                /* sticky errno, 0 = none */
     int stalled_bytes;        /* SIOCOUTQ when the stall clock was last set */

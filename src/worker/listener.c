@@ -156,8 +156,9 @@ static bool refuse_one(struct listener *listener)
 }
 
 /* The worker that should serve the next session: the accepting one, unless it is clearly ahead. */
-static struct worker *choose_worker(struct worker *accepting)
+static struct worker *choose_worker(const struct listener *listener)
 {
+    struct worker *accepting = listener->worker;
     const struct worker_shared *shared = accepting->shared;
     struct worker *least = accepting;
     int least_sessions = atomic_load_explicit(&accepting->sessions, memory_order_relaxed) - 1;
@@ -165,6 +166,8 @@ static struct worker *choose_worker(struct worker *accepting)
     int total = atomic_load_explicit(&shared->sessions, memory_order_relaxed);
     int lead = total / 64 > HANDOVER_LEAD ? total / 64 : HANDOVER_LEAD;
 
+    if (listener->is_only_socket)
+        lead = 0;
     for (unsigned i = 0; i < shared->worker_count; i++) {
         int sessions = atomic_load_explicit(&shared->workers[i]->sessions, memory_order_relaxed);
 
@@ -247,7 +250,7 @@ static bool accept_one(struct listener *listener)
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
     counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
 
-    target = shared->worker_count > 1 ? choose_worker(worker) : worker;
+    target = shared->worker_count > 1 ? choose_worker(listener) : worker;
     if (target == worker || !hand_over(worker, target, config, fd, &client, accepted_us)) {
         snapshot_ref(config->snapshot);
         start_here(worker, config, fd, &client, accepted_us);

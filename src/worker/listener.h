@@ -24,7 +24,8 @@ struct listener {
     struct worker *worker;
     struct listener_config *config; /* borrowed from the worker's snapshot */
     struct event *event;
-    int fd; /* owned; -1 when closed */
+    int fd;              /* owned; -1 when closed */
+    bool is_only_socket; /* of all workers: hand over at the least difference */
     bool is_paused;
     bool is_paused_by_limit;
     int64_t resume_ms;

@@ -219,6 +219,7 @@ bool worker_add_listen(struct worker *worker, const struct worker_listen *listen
         .worker = worker,
         .config = &worker->snapshot->listeners[listen->listener_index],
         .fd = listen->fd,
+        .is_only_socket = listen->is_only_socket,
     };
     return true;
 }

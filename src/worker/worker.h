@@ -32,16 +32,14 @@ struct worker_shared {
     struct pipe_budget pipes;
     int max_connections;  /* of the process */
     _Atomic int sessions; /* places taken in the process */
-    _Atomic bool is_draining;
-    int log_wake_fd; /* the logger's eventfd */
+    int log_wake_fd;      /* the logger's eventfd */
 };
 
 /* Listening sockets of one listener for one worker, opened by the control thread. */
 struct worker_listen {
     unsigned listener_index;
-    unsigned bind_index;
     int fd;              /* owned by the worker once it is started */
-    bool is_only_socket; /* one socket for all workers (unix): hand over freely */
+    bool is_only_socket; /* of all workers (unix): they get their sessions through this one */
 };
 
 /*

@@ -383,6 +383,24 @@ static void test_a_worker_that_is_clearly_ahead_hands_over(void **state)
     worker_world_close(&world);
 }
 
+static void test_the_only_socket_of_all_workers_hands_over_at_the_least_difference(void **state)
+{
+    struct worker_world world;
+    int clients[9];
+
+    open_world(&world, 2);
+    event_del(world.workers[1]->listeners[0].event);
+    shutdown(world.listen_fds[1], SHUT_RDWR);
+    world.workers[0]->listeners[0].is_only_socket = true;
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        clients[i] = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, world.shared.sessions == 9);
+    assert_int_equal(worker_sessions(world.workers[0]), 5);
+    assert_int_equal(worker_sessions(world.workers[1]), 4);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
 static void test_a_burst_is_shared_although_nobody_has_started_a_session_yet(void **state)
 {
     struct worker_world world;
@@ -496,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_a_freed_place_is_taken_before_the_pause_is_over),
         cmocka_unit_test(test_at_a_limit_connections_are_refused_as_on_limit_says),
         cmocka_unit_test(test_a_worker_that_is_clearly_ahead_hands_over),
+        cmocka_unit_test(test_the_only_socket_of_all_workers_hands_over_at_the_least_difference),
         cmocka_unit_test(test_a_burst_is_shared_although_nobody_has_started_a_session_yet),
         cmocka_unit_test(test_a_closed_mailbox_keeps_the_connection_here),
         cmocka_unit_test(test_closing_accepts_what_waits_in_the_queue),
