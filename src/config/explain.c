@@ -48,7 +48,7 @@ static const char *default_text(const struct option *option)
 static void list_keys(enum section_kind kind, FILE *out)
 {
     char form[32];
-    char type[128];
+    char type[256];
 
     fprintf(out, "%s - %s\n\n", section_form(kind, form, sizeof(form)), section_table[kind].help);
     for (size_t i = 0; i < OPTION_COUNT; i++) {
@@ -108,7 +108,7 @@ static const char *reload_sentence(enum reload_class reload)
 static void explain_option(const struct option *option, FILE *out)
 {
     char form[32];
-    char text[160];
+    char text[256];
 
     section_form(option->section, form, sizeof(form));
     fprintf(out, "%s %s\n\n  ", form, option->key);

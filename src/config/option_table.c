@@ -290,7 +290,10 @@ const struct option option_table[OPTION_COUNT] = {
                                       "/48"},
     [LOG_OPTION_SYSLOG_FACILITY] = {.section = SECTION_LOG,
                                     .key = "syslog_facility",
-                                    .type = VALUE_STRING,
+                                    .type = VALUE_ENUM,
+                                    .words = "kern user mail daemon auth syslog lpr news uucp cron "
+                                             "authpriv ftp local0 local1 local2 local3 local4 "
+                                             "local5 local6 local7",
                                     .fallback = "daemon",
                                     .reload = RELOAD_LIVE,
                                     .help = "facility of records sent to syslog"},

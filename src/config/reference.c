@@ -103,7 +103,7 @@ static void print_default(FILE *out, const struct option *option)
 
 static void print_row(FILE *out, const struct option *option)
 {
-    char type[128];
+    char type[256];
 
     fprintf(out, "| `%s` | ", option->key);
     print_cell(out, option_type_text(option, type, sizeof(type)));
