@@ -6,7 +6,7 @@
   for no other;
 - generated pages are what the program prints;
 - docs/reference/api.md has every path and every metric of the source, and no others;
-- docs/reference/log-fields.md has every key of a session's record;
+- docs/reference/log-fields.md has every key of a session's record and every event;
 - every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`;
 - links between pages, their anchors included, lead somewhere.
 """
@@ -114,6 +114,18 @@ def check_record(_):
         yield f"the record has the keys {' '.join(keys)}; the page {' '.join(documented)}"
 
 
+def check_events(_):
+    """Every event that the source logs by name has a line in the table of the page."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.c")))
+    events = set(re.findall(r'log_message\(LOG_\w+,\s*"(\w+)"', source) +
+                 re.findall(r'log_event_begin\(&\w+,\s*\w+,\s*"(\w+)"', source))
+    page = (ROOT / "docs/reference/log-fields.md").read_text().split("## The process")[1]
+    documented = set(re.findall(r"`(\w+)`", " ".join(re.findall(r"^\|([^|]*)\|", page, re.M))))
+    yield from (f"event {event} has no line" for event in sorted(events - documented))
+    if not events:
+        yield "found no event in the source"
+
+
 def configuration_faults(binary, path):
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith("CULVERT_")}
@@ -159,6 +171,7 @@ CHECKS = {
     "generated pages are fresh": check_generated,
     "paths and metrics are those of the source": check_api,
     "the keys of a session's record are those of the source": check_record,
+    "events are described": check_events,
     "configurations in conf/ pass -t": check_configurations,
     "configurations in the pages pass -t": check_ini_blocks,
     "links lead somewhere": check_links,
