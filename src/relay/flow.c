@@ -106,7 +106,9 @@ static void forward(struct flow *flow, struct relay_resources *resources,
         break;
     case IO_ENDED: /* reads only */
     case IO_FAILED:
-        flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
+        /* Kept only to be counted as undelivered. */
+        if (keep_residue(flow, resources, bytes, size))
+            flow_fail(flow, FLOW_BROKEN_BY_DESTINATION);
         return;
     }
     if (moved < size && keep_residue(flow, resources, bytes + moved, size - moved))

@@ -57,19 +57,20 @@ static void close_broken(struct session *session)
     learn_error(broken);
     conn_close(broken);
     session->close_error = (int16_t)broken->error;
-    if (x == BACKEND && broken->eof)
-        session->close_reason = CLOSE_DONE; /* it answered early and closed */
-    else
-        session->close_reason = close_reason_from_error(broken->error, x == FRONTEND);
+    session->close_reason = close_reason_from_error(broken->error, x == FRONTEND);
 }
 
 static enum step finish(struct session *session)
 {
-    enum side y = other_side(session->broken_side);
+    enum side x = session->broken_side;
+    enum side y = other_side(x);
     struct conn *other = &session->conn[y];
+    uint64_t undelivered = session_undelivered_to(session, y);
 
     close_broken(session);
-    session->undelivered += (uint32_t)session_undelivered_to(session, y);
+    session->undelivered += (uint32_t)undelivered;
+    if (x == BACKEND && session->flow[x].state == FLOW_ENDED && undelivered == 0)
+        session->close_reason = CLOSE_DONE; /* it answered early and closed; all has arrived */
     /* After both ends nothing is left that a reset could tell. */
     if (session->listener->reset_as_fin || fault_is(FAULT_RST_TO_FIN) ||
         (session->flow[UPLOAD].state == FLOW_ENDED && session->flow[DOWNLOAD].state == FLOW_ENDED))
@@ -79,7 +80,7 @@ static enum step finish(struct session *session)
     return STEP_OVER;
 }
 
-/* Y's send queue is not empty: looks again soon. True when the drain has lasted too long. */
+/* Something is left to deliver: looks again soon. True when the drain has lasted too long. */
 static bool is_overdue(struct session *session, int64_t now_ms)
 {
     size_t look =
@@ -116,12 +117,11 @@ enum step step_abort_drain_run(struct session *session)
         if (flow->state == FLOW_OPEN)
             flow_break(flow, session->resources, FLOW_BROKEN_BY_SOURCE);
     }
-    if (flow_held(flow) > 0 || flow->state == FLOW_OPEN || flow->state == FLOW_ENDING)
-        return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;
-
-    queued = other->is_tcp ? socket_unacknowledged(other->fd) : 0;
-    if (queued == 0 || conn_peek_error(other))
+    queued = socket_unacknowledged(other->fd);
+    if (flow_held(flow) == 0 && flow->state != FLOW_OPEN && flow->state != FLOW_ENDING &&
+        (queued == 0 || !other->is_tcp || conn_peek_error(other)))
         return finish(session);
+    /* A slow reader moves long before the kernel has room for a write of ours. */
     if (queued < other->stalled_bytes || session->looks == 0)
         session->state_ms = now_ms;
     other->stalled_bytes = queued;

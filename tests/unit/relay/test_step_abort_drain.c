@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "net/socket.h"
 #include "relay/relay_world.h"
 #include "relay/step.h"
 
@@ -250,6 +251,42 @@ static void test_progress_restarts_the_two_seconds(void **state)
     }
 }
 
+static void test_a_reader_too_slow_for_a_write_of_ours_makes_progress_all_the_same(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
+        struct line line;
+        enum peer_end end = PEER_OPEN;
+        size_t rest;
+        uint64_t sent = 0;
+        uint64_t received = 0;
+
+        line_open_sized(&line, ways[i], 32768);
+        sent = stall(&line);
+        frozen_ms = clock_now_ms();
+        peer_reset(line.sender);
+        RUN_UNTIL(&line.world, line.relay.session->state == SESSION_ABORT_DRAIN);
+        for (int k = 0; k < 3; k++) {
+            int fd = line.flow->destination->fd;
+            size_t held = flow_held(line.flow);
+            int queued = socket_unacknowledged(fd);
+
+            frozen_ms += 1500;
+            /* Some bytes are acknowledged, far fewer than the kernel asks for the next ones after.
+             */
+            while (socket_unacknowledged(fd) == queued)
+                received += peer_receive_some(*line.receiver, received, 4096, &end);
+            relay_world_run_for(&line.world, 150);
+            assert_true(relay_world_has(&line.world, line.relay.session));
+            assert_int_equal(flow_held(line.flow), held);
+        }
+        assert_int_equal(relay_world_end(&line.world, *line.receiver, received, &rest), PEER_RESET);
+        assert_int_equal(received + rest, sent);
+        assert_reset_record(&line);
+        thaw(NULL);
+        line_close(&line);
+    }
+}
+
 static void test_what_was_on_its_way_to_the_dead_side_is_dropped_and_counted(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
@@ -331,6 +368,56 @@ static void test_a_server_that_answers_early_and_closes_is_done(void **state)
         assert_int_equal(record.reason, CLOSE_DONE);
         assert_int_equal(record.first, FIRST_SERVER);
         assert_int_equal(record.download_bytes, 500);
+        line_close(&line);
+    }
+}
+
+/* An answer that the client does not take: the server has ended and is gone, but nothing is done.
+ */
+static void test_an_early_answer_that_does_not_arrive_is_not_done(void **state)
+{
+    for (int splice = 0; splice < 2; splice++) {
+        struct line line;
+        struct session_record record;
+        uint64_t sent = 0;
+
+        line_open_sized(&line, (struct way){splice == 1, DOWNLOAD}, 32768);
+        RUN_UNTIL(&line.world,
+                  (sent +=
+                   line.flow->stalled_ms == 0 ? peer_send_some(line.relay.server, sent, 30000) : 0,
+                   line.flow->stalled_ms != 0 && has_read_all(&line)));
+        peer_close(&line.relay.server);
+        peer_send(line.relay.client, 0, 100);
+        record = relay_world_last_record(&line.world);
+        assert_int_equal(record.reason, CLOSE_SERVER_RESET);
+        assert_int_equal(record.first, FIRST_SERVER);
+        assert_true(record.undelivered_bytes > 0);
+        line_close(&line);
+    }
+}
+
+static void test_bytes_that_a_dead_server_refused_are_counted(void **state)
+{
+    for (int splice = 0; splice < 2; splice++) {
+        struct line line;
+        struct session_record record;
+
+        line_open(&line, (struct way){splice == 1, DOWNLOAD});
+        if (splice == 1)
+            line.relay.session->flow[UPLOAD].method = FLOW_SPLICE;
+        peer_close(&line.relay.server);
+        assert_int_equal(relay_world_end(&line.world, line.relay.client, 0, NULL), PEER_ENDED);
+        peer_send(line.relay.client, 0, 1000);
+        RUN_UNTIL(&line.world, line.relay.session->flow[UPLOAD].delivered == 1000);
+        /* The reset and further bytes are there before the relay looks at either. */
+        while ((peer_poll(line.flow->source->fd, 0, TCP_PAIR_DEADLINE_MS) & POLLERR) == 0)
+            continue;
+        peer_send(line.relay.client, 1000, 500);
+        peer_wait_acknowledged(line.relay.client);
+        record = relay_world_last_record(&line.world);
+        assert_int_equal(record.reason, CLOSE_DONE);
+        assert_int_equal(record.upload_bytes, 1000);
+        assert_int_equal(record.undelivered_bytes, 500);
         line_close(&line);
     }
 }
@@ -461,10 +548,14 @@ int main(void)
         cmocka_unit_test_teardown(test_a_reader_that_takes_nothing_is_reset_after_two_seconds,
                                   thaw),
         cmocka_unit_test_teardown(test_progress_restarts_the_two_seconds, thaw),
+        cmocka_unit_test_teardown(
+            test_a_reader_too_slow_for_a_write_of_ours_makes_progress_all_the_same, thaw),
         cmocka_unit_test(test_what_was_on_its_way_to_the_dead_side_is_dropped_and_counted),
         cmocka_unit_test(test_on_reset_fin_ends_the_other_side_instead),
         cmocka_unit_test(test_a_reset_behind_an_end_reaches_the_other_side_behind_that_end),
         cmocka_unit_test(test_a_server_that_answers_early_and_closes_is_done),
+        cmocka_unit_test(test_an_early_answer_that_does_not_arrive_is_not_done),
+        cmocka_unit_test(test_bytes_that_a_dead_server_refused_are_counted),
         cmocka_unit_test(test_a_send_that_eats_the_reset_does_not_hide_it),
         cmocka_unit_test(test_an_end_of_one_side_that_meets_a_reset_of_the_other_is_that_reset),
         cmocka_unit_test(test_both_sides_reset_at_once_and_the_session_ends),
