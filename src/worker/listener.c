@@ -77,34 +77,61 @@ static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is
         event_add(worker->resume_event, &delay);
 }
 
-/* True when accepting may go on at once; false when the listener rests now. */
+/* Whether accept4(2) told of a connection that failed in the queue (accept(2), "Error handling"):
+   the socket itself is well, and the connection is gone from it. */
+static bool is_error_of_connection(int error)
+{
+    switch (error) {
+    case ECONNABORTED:
+    case EPERM: /* a firewall's rule */
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct counter *accept_counter(struct accept_counters *counters, int error)
+{
+    switch (error) {
+    case EMFILE:
+        return &counters->emfile;
+    case ENFILE:
+        return &counters->enfile;
+    case ENOBUFS:
+        return &counters->enobufs;
+    case ENOMEM:
+        return &counters->enomem;
+    default:
+        return &counters->other;
+    }
+}
+
+/* True when accepting may go on at once; false when the listener rests now: in a shortage, or
+   because the socket will fail again at once (somebody has shut it down, for one). */
 static bool survive_accept_error(struct listener *listener, int error)
 {
-    struct accept_counters *counters = &listener->worker->accept_counters;
-    struct counter *counter;
+    struct worker *worker = listener->worker;
     uint64_t suppressed;
 
-    if (error == EMFILE)
-        counter = &counters->emfile;
-    else if (error == ENFILE)
-        counter = &counters->enfile;
-    else if (error == ENOBUFS)
-        counter = &counters->enobufs;
-    else if (error == ENOMEM)
-        counter = &counters->enomem;
-    else {
-        /* The connection failed before it was accepted, or a pending network error of it was
-           passed on (accept(2)): nothing is wrong with the socket. */
-        counter_add(&counters->other, 1);
+    counter_add(accept_counter(&worker->accept_counters, error), 1);
+    if (is_error_of_connection(error))
         return true;
-    }
-    counter_add(counter, 1);
-    if (log_limit_pass(&listener->worker->accept_log, clock_now_ms(), &suppressed)) {
+    if (log_limit_pass(&worker->accept_log, clock_now_ms(), &suppressed)) {
         struct log_event event;
+        char number[16];
 
         log_event_begin(&event, LOG_WARN, "accept_paused");
         log_event_string(&event, "listener", listener->config->name);
-        log_event_string(&event, "errno", strerrorname_np(error));
+        log_event_string(&event, "errno", errno_word(error, number, sizeof(number)));
         log_event_integer(&event, "suppressed", (int64_t)suppressed);
         log_event_post(&event);
     }

@@ -193,6 +193,23 @@ static void test_a_pause_costs_no_turns_of_the_loop(void **state)
     worker_world_close(&world);
 }
 
+/* As ss -K does to it: every accept fails from now on, and the socket is always ready. */
+static void test_a_listening_socket_that_is_dead_does_not_spin(void **state)
+{
+    struct worker_world world;
+    struct worker_gauges gauges;
+    int64_t started_us;
+
+    open_world(&world, 1);
+    shutdown(world.listen_fds[0], SHUT_RDWR);
+    started_us = clock_now_us();
+    WORKERS_RUN_UNTIL(&world, calls.accepts >= 3);
+    assert_true(clock_now_us() - started_us >= 180000);
+    worker_read_gauges(world.workers[0], &gauges);
+    assert_int_equal(gauges.accept_errors_other, 3);
+    worker_world_close(&world);
+}
+
 static void test_a_connection_that_failed_in_the_queue_does_not_stop_accepting(void **state)
 {
     static const int errors[] = {ECONNABORTED, EINTR, EPROTO, ENETUNREACH};
@@ -507,6 +524,7 @@ int main(void)
         cmocka_unit_test(test_a_flood_of_connections_is_accepted_sixteen_per_turn),
         cmocka_unit_test(test_without_descriptors_or_memory_accepting_pauses_and_does_not_spin),
         cmocka_unit_test(test_a_pause_costs_no_turns_of_the_loop),
+        cmocka_unit_test(test_a_listening_socket_that_is_dead_does_not_spin),
         cmocka_unit_test(test_a_connection_that_failed_in_the_queue_does_not_stop_accepting),
         cmocka_unit_test(
             test_without_memory_for_a_session_the_client_is_reset_and_places_come_back),
