@@ -90,15 +90,18 @@ static void print_field(FILE *out, const char *name, const char *text)
     print_wrapped(out, text, 12);
 }
 
+/* What a change of the value needs. Nothing reloads a configuration yet. */
+#define FOR_NOW "; a restart, until reload is there"
+
 static const char *reload_sentence(enum reload_class reload)
 {
     switch (reload) {
     case RELOAD_LIVE:
-        return "live: applies to everything at once";
+        return "live: applies at once" FOR_NOW;
     case RELOAD_NEW:
-        return "new: applies to new sessions";
+        return "new: applies to new sessions" FOR_NOW;
     case RELOAD_BIND:
-        return "bind: opens the socket again";
+        return "bind: opens the socket again" FOR_NOW;
     case RELOAD_START:
         return "start: needs a restart";
     }
