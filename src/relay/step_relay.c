@@ -127,6 +127,11 @@ static bool finds_progress(struct session *session, struct clock_choice *choice,
 {
     struct flow *flow = &session->flow[choice->direction];
 
+    if ((choice->reason == CLOSE_IDLE_TIMEOUT || choice->reason == CLOSE_HALF_CLOSE_TIMEOUT) &&
+        list_contains_link(&session->queue)) {
+        flow->read_ms = now_ms; /* its bytes wait for a buffer or a turn: the silence is ours */
+        return true;
+    }
     if (choice->reason == CLOSE_STALL_TIMEOUT) {
         int queued = socket_unacknowledged(flow->destination->fd);
 

@@ -433,6 +433,30 @@ static void test_a_byte_in_either_direction_restarts_the_idle_clock(void **state
     }
 }
 
+static void test_idle_clock_waits_while_the_session_waits_for_a_buffer(void **state)
+{
+    struct relay_world world;
+    struct relay_line line;
+
+    relay_world_open(&world, 1);
+    world.listener.splice = false;
+    world.listener.idle_timeout_ms = PERIOD_MS;
+    world.listener.client_idle_timeout_ms = PERIOD_MS;
+    relay_world_join(&world, &line);
+    world.buffers.limit_bytes = 1000;
+    peer_send(line.client, 0, 5000);
+    RUN_UNTIL(&world, list_contains_link(&line.session->queue));
+    for (int k = 0; k < 3; k++) {
+        pass_time(&world, &line, PERIOD_MS);
+        assert_alive(&world, &line);
+    }
+    world.buffers.limit_bytes = (size_t)1 << 20;
+    relay_world_receive(&world, line.server, 0, 5000);
+    pass_time(&world, &line, PERIOD_MS);
+    assert_int_equal(relay_world_last_record(&world).reason, CLOSE_IDLE_TIMEOUT);
+    part_cut(&world, &line);
+}
+
 static void test_idle_clock_waits_while_bytes_are_still_being_received(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
@@ -714,6 +738,8 @@ int main(void)
         cmocka_unit_test_setup(test_idle_timeout_resets_both_sides, stop_clock),
         cmocka_unit_test_setup(test_a_timeout_comes_by_itself_when_its_time_is_over, stop_clock),
         cmocka_unit_test_setup(test_a_byte_in_either_direction_restarts_the_idle_clock, stop_clock),
+        cmocka_unit_test_setup(test_idle_clock_waits_while_the_session_waits_for_a_buffer,
+                               stop_clock),
         cmocka_unit_test_setup(test_idle_clock_waits_while_bytes_are_still_being_received,
                                stop_clock),
         cmocka_unit_test_setup(test_idle_timeout_of_one_side_looks_at_that_side_only, stop_clock),
