@@ -36,6 +36,7 @@ static void on_run_queue(evutil_socket_t fd, short what, void *argument)
 /*
  * Asks the first `count` conns of the list in one poll(2), which consumes nothing, and moves those
  * with something to tell to `telling`. The others leave the list: silence is what they should have.
+ * When it fails (without memory) each has to be read, for nobody would ask again.
  */
 static void ask_conns(struct relay_resources *resources, struct list *silent, unsigned count,
                       struct list *telling)
@@ -50,7 +51,7 @@ static void ask_conns(struct relay_resources *resources, struct list *silent, un
         struct list_link *link = list_take_first(silent);
         struct conn *conn = CONTAINER_OF(link, struct conn, recheck);
 
-        if (conn->holds_up_pipe || (told > 0 && looks[i].revents != 0))
+        if (told == -1 || conn->holds_up_pipe || looks[i].revents != 0)
             list_append(telling, link);
     }
 }

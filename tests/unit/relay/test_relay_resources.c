@@ -2,6 +2,7 @@
 /*
  * test_relay_resources.c - the run queue, the tick and the waiting for buffers, with live sessions.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,21 @@
 
 #include "relay/relay_resources.h"
 #include "relay/relay_world.h"
+
+static bool poll_fails;
+
+int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+
+/* The tick's poll alone has no time to wait. */
+int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    if (poll_fails && timeout_ms == 0) {
+        errno = ENOMEM;
+        return -1;
+    }
+    return __real_poll(fds, count, timeout_ms);
+}
 
 static void test_generator_repeats_nothing_soon_and_depends_on_its_seed(void **state)
 {
@@ -285,6 +301,24 @@ static void test_a_session_may_end_while_the_tick_goes_over_its_conns(void **sta
     relay_world_close(&world);
 }
 
+static void test_conns_are_looked_at_although_the_poll_fails(void **state)
+{
+    struct relay_world world;
+    struct relay_line line;
+
+    relay_world_open(&world, 1);
+    relay_world_join(&world, &line);
+    /* Data and reset in one wake-up: without the tick the reset would not be seen. */
+    peer_send(line.client, 0, 1000);
+    peer_reset(&line.client);
+    poll_fails = true;
+    RUN_UNTIL(&world, list_is_empty(&world.resources.sessions));
+    poll_fails = false;
+    assert_int_equal(relay_world_end(&world, line.server, 0, NULL), PEER_RESET);
+    peer_close(&line.server);
+    relay_world_close(&world);
+}
+
 static void test_a_residue_leaves_its_pipe_after_100_ms(void **state)
 {
     struct relay_world world;
@@ -330,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_a_reset_behind_data_in_one_wakeup_is_found),
         cmocka_unit_test(test_more_conns_than_one_poll_takes_are_all_asked),
         cmocka_unit_test(test_a_session_may_end_while_the_tick_goes_over_its_conns),
+        cmocka_unit_test(test_conns_are_looked_at_although_the_poll_fails),
         cmocka_unit_test(test_a_residue_leaves_its_pipe_after_100_ms),
         cmocka_unit_test(test_releasing_empty_resources_is_harmless),
     };
