@@ -61,7 +61,7 @@ struct conn {
     bool fin_out : 1;       /* our end was passed on */
     bool holds_up_pipe : 1; /* a pipe's residue waits for it: see flow_spill() */
     bool moved_in : 1;      /* bytes were read since the last read event */
-    bool was_active : 1;    /* event or read since the worker's last tick */
+    bool was_active : 1;    /* an event came since the worker's last tick */
 };
 
 /* Plain sockets. */

@@ -42,7 +42,7 @@ static bool set_option(int fd, int level, int name, int value)
     return setsockopt(fd, level, name, &value, sizeof(value)) != -1;
 }
 
-/* Whether SO_KEEPALIVE and the options below it have to be set at all. */
+/* TCP_KEEPCNT only `with_probes`: see socket_guard(). */
 static void apply_keepalive(int fd, const struct socket_options *options, bool with_probes)
 {
     if (options->keepalive_ms <= 0)

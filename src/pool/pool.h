@@ -59,9 +59,6 @@ enum pool_answer {
     POOL_UNRESOLVED,  /* no server has an address */
 };
 
-/* Servers one session has tried already: at most 1 + connect_retries (10). */
-#define POOL_TRIED_MAX 11
-
 /*
  * Chooses a usable server that is not in `tried` and takes a place on it (`active` + 1), never
  * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state

@@ -412,8 +412,7 @@ void session_describe(const struct session *session, struct session_record *reco
     char addr[ADDR_TEXT_BYTES];
     int64_t now_us = clock_now_us();
 
-    memset(record, 0, offsetof(struct session_record, client));
-    memset(&record->client, 0, sizeof(*record) - offsetof(struct session_record, client));
+    memset(record, 0, sizeof(*record));
     record->id = session->id;
     copy_name(record->listener, session->listener->name);
     if (route != NULL)
