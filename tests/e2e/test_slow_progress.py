@@ -8,7 +8,7 @@ import pytest
 
 from harness.culvert import relay_to
 from harness.peer import Listener, Pattern, exchange, pair, reading
-from harness.wait import Stopwatch
+from harness.wait import Stopwatch, slowness
 
 
 @pytest.mark.parametrize("seconds", [6, pytest.param(300, marks=[
@@ -16,7 +16,8 @@ from harness.wait import Stopwatch
 def test_slow_progress(culvert, splice_key, seconds):
     server = Listener(sndbuf=16384)
     relay = culvert(relay_to(server, defaults={
-        "splice": splice_key, "stall_timeout": "2s", "send_buffer": "16k"}))
+        "splice": splice_key, "stall_timeout": f"{2 * min(slowness(), 2):.1f}s",
+        "send_buffer": "16k"}))
     client, served = pair(relay, server, rcvbuf=4096)
     exchange(client, served)
     sent = served.fill(quiet=0.1)

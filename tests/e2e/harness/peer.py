@@ -121,7 +121,7 @@ class Conn:
 
     def __init__(self, sock, was_reset=False):
         self.sock = sock
-        self.was_reset = was_reset  # the reset came before connect() had returned
+        self.was_reset = was_reset  # a reset came, and a call has taken it from the socket
         sock.setblocking(False)
         self.dialled_at = time.time()
         self.record = None  # the relay's session record, once Culvert.record_of found it
@@ -167,12 +167,16 @@ class Conn:
                                          f"in {deadline.seconds:.1f} s") from None
 
     def fill(self, quiet=0.3, at_most=64 * 1024 * 1024, seed=1):
-        """Send the pattern until nobody takes a byte for `quiet` seconds; how many were taken."""
+        """Send the pattern until nobody takes a byte for `quiet` seconds, or the connection is
+        reset; how many were taken."""
         source = Pattern(seed)
         total = 0
         while total < at_most:
             try:
                 total += self.sock.send(source.take(total, min(256 * 1024, at_most - total)))
+            except (ConnectionResetError, BrokenPipeError):
+                self.was_reset = True
+                return total
             except BlockingIOError:
                 if not poll(self.sock, select.POLLOUT, quiet * SLOW):
                     return total
@@ -266,6 +270,8 @@ class Conn:
 
     def wait_reset(self, seconds=5):
         """A reset reached this socket (also one that followed an end of stream)."""
+        if self.was_reset:
+            return
         deadline = Deadline(seconds)
         poller = select.poll()
         poller.register(self.sock.fileno(), 0)
