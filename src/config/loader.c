@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <glob.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,19 +125,28 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* A folder that is not there matches nothing; one that cannot be read might have matched. */
+static int on_glob_error(const char *folder, int error)
+{
+    (void)folder;
+    return error != ENOENT && error != ENOTDIR;
+}
+
 /* Pushes the files a pattern stands for so that the first is read first. */
 static bool push_matches(struct loader *loader, struct stack *stack, const char *pattern,
                          const struct pending *like)
 {
     glob_t matches;
     bool is_good = true;
-    int result = glob(pattern, GLOB_NOSORT, NULL, &matches);
+    int result = glob(pattern, GLOB_NOSORT, on_glob_error, &matches);
 
     if (result == GLOB_NOMATCH)
         return true;
     if (result != 0) {
         diagnostics_error(loader->diagnostics, TOPIC_INCLUDE, &like->origin,
-                          "'%s' cannot be searched", pattern);
+                          "'%s' cannot be searched: %s", pattern,
+                          result == GLOB_NOSPACE ? "out of memory" : strerror(errno));
+        globfree(&matches);
         return false;
     }
     /* In the order of the bytes, whatever the locale. */
@@ -362,6 +372,30 @@ static bool override_split(const char *text, struct override *override)
            (last == dot || copy_part(override->name, dot + 1, last));
 }
 
+/* An override of a section that is not there. */
+static void no_such_section(struct loader *loader, const struct section_info *info,
+                            enum section_kind kind, const char *name, const struct origin *origin)
+{
+    const struct section *section = settings_first(loader->settings, kind);
+    const struct section *best = NULL;
+    size_t best_distance = SIZE_MAX;
+    size_t distance;
+
+    for (; section != NULL; section = section_next(section)) {
+        if (text_is_near(name, section->name, &distance) && distance < best_distance) {
+            best = section;
+            best_distance = distance;
+        }
+    }
+    if (best != NULL)
+        diagnostics_error(loader->diagnostics, TOPIC_OVERRIDE, origin,
+                          "there is no [%s %s] to override; did you mean '%s'?", info->word, name,
+                          best->name);
+    else
+        diagnostics_error(loader->diagnostics, TOPIC_OVERRIDE, origin,
+                          "there is no [%s %s] to override", info->word, name);
+}
+
 /* The section an override speaks of, or NULL after a report. */
 static struct section *override_section(struct loader *loader, const struct override *override,
                                         const struct origin *origin)
@@ -389,8 +423,7 @@ static struct section *override_section(struct loader *loader, const struct over
     }
     struct section *section = settings_find(loader->settings, kind, override->name);
     if (section == NULL && info->has_name) {
-        diagnostics_error(loader->diagnostics, TOPIC_OVERRIDE, origin,
-                          "there is no [%s %s] to override", info->word, override->name);
+        no_such_section(loader, info, kind, override->name, origin);
         return NULL;
     }
     if (section == NULL) {

@@ -229,6 +229,7 @@ void settings_assign(struct section *section, const char *key, const char *value
     char message[512];
 
     if (count == 0) {
+        section->has_unknown_key = true;
         section_text(section, where, sizeof(where));
         if (diagnostics_is_full(diagnostics))
             snprintf(message, sizeof(message), "unknown key '%s' in %s", key, where);

@@ -31,6 +31,7 @@ struct section {
     size_t count;
     const struct source_file *file; /* the last file that has a header of it */
     unsigned number;                /* among those of its kind, in order of appearance */
+    bool has_unknown_key;           /* which may be one that it lacks */
     UT_hash_handle hh;
 };
 

@@ -83,10 +83,13 @@ static void use_pool(const struct checker *checker, const struct section *sectio
 /* ---- each section -----------------------------------------------------------------------------
  */
 
+/* A key that is wanted; it may be the one whose misspelling has been reported. */
 static void missing(const struct checker *checker, const struct section *section, const char *what)
 {
     char where[SECTION_TEXT_BYTES];
 
+    if (section->has_unknown_key)
+        return;
     diagnostics_error(checker->diagnostics, TOPIC_MISSING, &section->origin, "%s needs %s",
                       section_text(section, where, sizeof(where)), what);
 }

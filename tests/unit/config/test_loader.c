@@ -104,6 +104,10 @@ static void test_wrong_includes_are_errors(void **state)
     }
     expect("[culvert]\ninclude = deep0.ini\n" MINIMAL,
            "deep7.ini:2:11: error: files include each other more than 8 deep here");
+    /* A folder that cannot be looked into is not an empty one. */
+    assert_int_equal(symlink("loop", "loop"), 0);
+    expect("[culvert]\ninclude = loop/*.ini\n" MINIMAL,
+           "culvert.ini:2:11: error: 'loop/*.ini' cannot be searched: Too many levels");
     assert_int_equal(mkfifo("pipe.ini", 0600), 0);
     expect("[culvert]\ninclude = pipe.ini\n" MINIMAL, "pipe.ini is a FIFO, not a file");
 }
@@ -249,7 +253,9 @@ static void test_wrong_overrides_are_errors(void **state)
     expect_override("limit.max_connections=3", "unknown section [limit]; did you mean [limits]?");
     expect_override("listen.idle_timeout=3s", "[listen] sections have names: listen.NAME.idle");
     expect_override("log.x.level=warn", "[log] has no name: log.level=...");
-    expect_override("listen.wob.idle_timeout=3s", "there is no [listen wob] to override");
+    expect_override("listen.wob.idle_timeout=3s",
+                    "there is no [listen wob] to override; did you mean 'web'?");
+    expect_override("pool.web.balance=first", "there is no [pool web] to override\n");
     expect_override("listen.web.idle_timout=3s", "unknown key 'idle_timout' in [listen web]");
     expect_override("listen.web.idle_timeout=3", "-s:1:25: error: '3' needs a unit");
     expect_override("tls.x.cert=y", "[tls] is not available in this version");

@@ -42,6 +42,7 @@ static void test_a_wrong_value_is_not_also_missing(void **state)
 {
     (void)state;
     expect("[listen web]\nbind = :x\nserver = 127.0.0.1:9\n", "1 error, 0 warnings");
+    expect("[listen web]\nbind = :0\nservr = 127.0.0.1:9\n", "1 error, 0 warnings");
     expect("[listen web]\nbind = :0\nserver = 127.0.0.1\n", "1 error, 0 warnings");
     expect("[listen web]\nbind = :0\npool = ${T_NO_SUCH}\n", "1 error, 0 warnings");
 }
