@@ -176,10 +176,18 @@ static void add_name(struct log_line *line, const char *key, const char *name, s
     log_line_string(line, key, name, strnlen(name, size));
 }
 
+/* What is mostly 0: people need not read it then. */
+static void add_count(struct log_line *line, const char *key, uint64_t count)
+{
+    if (count > 0 || line->format != LOG_TEXT)
+        log_line_integer(line, key, (int64_t)count);
+}
+
 /* A time that was never taken is -1, of which nobody would think it was measured. */
 static void add_seconds(struct log_line *line, const char *key, int64_t us)
 {
-    log_line_seconds(line, key, us < 0 ? -1000000 : us);
+    if (us > 0 || line->format != LOG_TEXT)
+        log_line_seconds(line, key, us < 0 ? -1000000 : us);
 }
 
 static void add_identity(struct log_line *line, const struct session_record *record)
@@ -192,7 +200,8 @@ static void add_identity(struct log_line *line, const struct session_record *rec
     add_name(line, "pool", record->pool, sizeof(record->pool));
     add_name(line, "server", record->server, sizeof(record->server));
     add_name(line, "client", record->client, sizeof(record->client));
-    add_name(line, "server_addr", record->server_addr, sizeof(record->server_addr));
+    if (line->format != LOG_TEXT || strcmp(record->server_addr, record->server) != 0)
+        add_name(line, "server_addr", record->server_addr, sizeof(record->server_addr));
     add_word(line, "sni", ""); /* known with TLS only */
     add_word(line, "tls", "");
 }
@@ -208,13 +217,13 @@ static void add_end(struct log_line *line, const struct session_record *record)
     add_word(line, "errno", errno_word(record->error, number, sizeof(number)));
     log_line_integer(line, "upload_bytes", (int64_t)record->upload_bytes);
     log_line_integer(line, "download_bytes", (int64_t)record->download_bytes);
-    log_line_integer(line, "undelivered_bytes", (int64_t)record->undelivered_bytes);
-    log_line_integer(line, "spliced_bytes", (int64_t)record->spliced_bytes);
+    add_count(line, "undelivered_bytes", record->undelivered_bytes);
+    add_count(line, "spliced_bytes", record->spliced_bytes);
     add_seconds(line, "queue_s", record->queue_us);
     add_seconds(line, "connect_s", record->connect_us);
     add_seconds(line, "first_byte_s", record->first_byte_us);
     add_seconds(line, "duration_s", record->duration_us);
-    log_line_integer(line, "retries", record->retries);
+    add_count(line, "retries", record->retries);
     add_word(line, "path", path_text(record));
     add_seconds(line, "rtt_s", record->rtt_us);
 }

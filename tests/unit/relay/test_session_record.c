@@ -126,6 +126,27 @@ static void test_end_has_these_keys_in_this_order(void **state)
     assert_null(strchr(memory, '\n'));
 }
 
+/* Text is for people alone, who see what there is. */
+static void test_text_leaves_out_what_says_nothing(void **state)
+{
+    struct session_record record = {.reason = CLOSE_LIMIT, .connect_us = -1, .first_byte_us = -1};
+
+    (void)state;
+    strcpy(record.listener, "web");
+    strcpy(record.client, "192.0.2.1:5");
+    strcpy(record.server, "10.0.0.1:80");
+    strcpy(record.server_addr, "10.0.0.1:80");
+    assert_string_equal(expand(&record, LOG_TEXT, session_record_expand_end),
+                        "1970-01-01T00:00:00.000Z info  session_end id=000000-0 listener=web "
+                        "server=10.0.0.1:80 client=192.0.2.1:5 reason=limit phase=preread "
+                        "upload_bytes=0 download_bytes=0");
+    record.retries = 1;
+    record.undelivered_bytes = 7;
+    record.connect_us = 1500;
+    assert_non_null(strstr(expand(&record, LOG_TEXT, session_record_expand_end),
+                           " undelivered_bytes=7 connect_s=0.0015 retries=1"));
+}
+
 static void test_end_has_no_other_keys(void **state)
 {
     json_t *object = expand_json(&sample, session_record_expand_end);
@@ -285,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_end_has_these_keys_in_this_order),
+        cmocka_unit_test(test_text_leaves_out_what_says_nothing),
         cmocka_unit_test(test_end_has_no_other_keys),
         cmocka_unit_test(test_end_says_what_happened),
         cmocka_unit_test(test_times_never_taken_are_minus_one),
