@@ -28,13 +28,17 @@ static bool budget_take(struct buffer_budget *budget, size_t bytes)
 }
 
 /*
- * Whether the last eighth of the budget is touched: then no worker keeps idle buffers, which
- * another one may be waiting for.
+ * Whether the last eighth of the budget is touched, or the room for the reads under way: then no
+ * worker keeps idle buffers. Otherwise all flows could wait for memory in which nothing is held.
  */
 static bool budget_is_nearly_spent(const struct buffer_budget *budget)
 {
-    return atomic_load_explicit(&budget->used_bytes, memory_order_relaxed) >
-           budget->limit_bytes - budget->limit_bytes / 8;
+    size_t spare = budget->limit_bytes / 8;
+
+    if (spare < budget->margin_bytes)
+        spare = budget->margin_bytes;
+    return atomic_load_explicit(&budget->used_bytes, memory_order_relaxed) + spare >
+           budget->limit_bytes;
 }
 
 static void buffer_free(struct buffer_cache *cache, struct buffer *buffer)

@@ -152,6 +152,25 @@ static void test_idle_buffers_do_not_starve_another_worker(void **state)
     assert_int_equal(budget.used_bytes, 0);
 }
 
+static void test_idle_buffers_of_many_workers_leave_room_for_reads(void **state)
+{
+    /* As the daemon chooses it for many workers and little memory. */
+    struct buffer_budget budget = {.limit_bytes = 1 << 20, .margin_bytes = 1 << 19};
+    struct buffer_cache caches[8];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(caches); i++) {
+        buffer_cache_init(&caches[i], &budget);
+        buffer_return(&caches[i], borrow(&caches[i], BUFFER_LARGEST_BYTES));
+        buffer_return(&caches[i], borrow(&caches[i], BUFFER_READ_BYTES));
+    }
+    assert_int_equal(counter_get(&caches[0].lent_bytes), 0);
+    assert_false(buffer_is_scarce(&caches[0]));
+    for (size_t i = 0; i < ARRAY_LENGTH(caches); i++)
+        buffer_cache_release(&caches[i]);
+    assert_int_equal(budget.used_bytes, 0);
+}
+
 static void test_release_of_a_zeroed_cache_is_harmless(void **state)
 {
     struct buffer_cache cache = {0};
@@ -218,6 +237,7 @@ int main(void)
         cmocka_unit_test(test_budget_is_never_exceeded),
         cmocka_unit_test(test_own_idle_buffers_make_room_for_another_class),
         cmocka_unit_test(test_idle_buffers_do_not_starve_another_worker),
+        cmocka_unit_test(test_idle_buffers_of_many_workers_leave_room_for_reads),
         cmocka_unit_test(test_release_of_a_zeroed_cache_is_harmless),
         cmocka_unit_test(test_workers_share_the_budget),
     };
