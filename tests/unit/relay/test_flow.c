@@ -606,6 +606,37 @@ static void test_splice_at_an_urgent_mark_finds_the_byte_by_itself(void **state)
     line_close(&line);
 }
 
+static void test_bytes_behind_an_urgent_mark_come_before_the_reset_that_follows_them(void **state)
+{
+    struct line line;
+    char bytes[8] = {0};
+
+    FOR_EACH_METHOD(method)
+    {
+        line_open(&line, method);
+        memset(bytes, 0, sizeof(bytes));
+        assert_int_equal(send(line.sender, "abc", 3, MSG_NOSIGNAL), 3);
+        assert_int_equal(send(line.sender, "U", 1, MSG_NOSIGNAL | MSG_OOB), 1);
+        assert_int_equal(send(line.sender, "def", 3, MSG_NOSIGNAL), 3);
+        peer_wait_acknowledged(line.sender);
+        peer_reset(&line.sender);
+        while ((peer_poll(line.source.fd, POLLRDHUP, TCP_PAIR_DEADLINE_MS) & POLLERR) == 0)
+            continue;
+        for (int i = 0; i < 4 && line.flow.state == FLOW_OPEN; i++) {
+            line.source.ready_in = true;
+            line.source.moved_in = false;
+            line.source.hup_in = true;
+            pump(&line);
+        }
+        assert_int_equal(line.flow.state, FLOW_BROKEN);
+        assert_int_equal(line.flow.culprit, FLOW_BROKEN_BY_SOURCE);
+        assert_int_equal(line.source.error, ECONNRESET);
+        assert_int_equal(recv(line.receiver, bytes, 7, MSG_WAITALL), 7);
+        assert_string_equal(bytes, "abcUdef");
+        line_close(&line);
+    }
+}
+
 static void test_sixteen_segments_are_not_corked(void **state)
 {
     static const unsigned counts[] = {15, 16, 17, 32};
@@ -1049,6 +1080,7 @@ int main(void)
         cmocka_unit_test(test_splice_of_nothing_is_no_end_before_a_read_confirms_it),
         cmocka_unit_test(test_urgent_byte_keeps_its_place_and_its_flow_copies_from_then_on),
         cmocka_unit_test(test_splice_at_an_urgent_mark_finds_the_byte_by_itself),
+        cmocka_unit_test(test_bytes_behind_an_urgent_mark_come_before_the_reset_that_follows_them),
         cmocka_unit_test(test_sixteen_segments_are_not_corked),
         cmocka_unit_test(test_end_is_passed_on_behind_the_data),
         cmocka_unit_test(test_end_waits_until_nothing_is_held),
