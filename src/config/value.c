@@ -2,8 +2,7 @@
 /*
  * value.c - from the text of a value to its items.
  *
- * Texts come from files and the environment: every number is checked against its range before it
- * is used, and no length is trusted.
+ * Texts come from files and the environment: no length is trusted.
  */
 #include "config/value.h"
 
@@ -14,6 +13,7 @@
 
 #include "core/text.h"
 #include "config/endpoint.h"
+#include "config/value_number.h"
 
 /* One word of a value, and where it starts. */
 struct word {
@@ -91,201 +91,16 @@ static bool value_error(const struct parser *parser, const struct origin *origin
     return false;
 }
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
-
-/* Decimal digits up to `most`; NULL when there are none or too many, else what follows them. */
-static const char *read_digits(const char *string, int64_t most, int64_t *number)
+static bool parse_number(const struct parser *parser, const struct word *word, struct item *item)
 {
-    const char *start = string;
+    struct error error = {0};
 
-    *number = 0;
-    for (; *string >= '0' && *string <= '9'; string++) {
-        int digit = *string - '0';
-
-        if (*number > (most - digit) / 10)
-            return NULL;
-        *number = *number * 10 + digit;
-    }
-    return string == start ? NULL : string;
-}
-
-static bool parse_bool(const struct parser *parser, const struct word *word, struct item *item)
-{
-    static const char words[] = "no yes off on false true";
-    int index = word_index(words, word->string);
-
-    if (index < 0)
-        return value_error(parser, &word->origin, "'%s' is none of: yes no on off true false",
-                           word->string);
-    item->number = index % 2;
-    return true;
-}
-
-static bool parse_int(const struct parser *parser, const struct word *word, struct item *item)
-{
-    const struct option *option = parser->option;
-    const char *end = read_digits(word->string, INT64_MAX, &item->number);
-
-    if (end == NULL || *end != '\0' || item->number < option->least || item->number > option->most)
-        return value_error(parser, &word->origin, "'%s' must be a number from %lld to %lld%s%s",
-                           word->string, (long long)option->least, (long long)option->most,
-                           option->words == NULL ? "" : " or ",
-                           option->words == NULL ? "" : option->words);
-    return true;
-}
-
-struct unit {
-    const char *word;
-    int64_t factor;
-};
-
-static const struct unit duration_units[] = {
-    {"d", (int64_t)86400 * 1000000},
-    {"h", (int64_t)3600 * 1000000},
-    {"m", (int64_t)60 * 1000000},
-    {"s", 1000000},
-    {"ms", 1000},
-    {"us", 1},
-};
-
-/* One number with its unit, such as 2.5s; NULL when it is none, else what follows. Units must be
-   smaller than number `*unit` of the table. */
-static const char *read_duration_part(const char *string, size_t *unit, int64_t *total)
-{
-    int64_t whole;
-    int64_t fraction = 0;
-    int64_t scale = 1;
-
-    string = read_digits(string, VALUE_DURATION_MAX, &whole);
-    if (string == NULL)
-        return NULL;
-    if (*string == '.') {
-        const char *digits = ++string;
-
-        string = read_digits(digits, 999999, &fraction);
-        if (string == NULL || string - digits > 6)
-            return NULL;
-        for (; digits < string; digits++)
-            scale *= 10;
-    }
-    size_t length = strspn(string, "dhmsu");
-    for (size_t i = *unit; i < ARRAY_LENGTH(duration_units); i++) {
-        int64_t factor = duration_units[i].factor;
-
-        if (strlen(duration_units[i].word) != length ||
-            memcmp(duration_units[i].word, string, length) != 0)
-            continue;
-        if (whole > VALUE_DURATION_MAX / factor)
-            return NULL;
-        *total += whole * factor + fraction * factor / scale;
-        *unit = i + 1;
-        return *total > VALUE_DURATION_MAX ? NULL : string + length;
-    }
-    return NULL;
-}
-
-static bool parse_duration(const struct parser *parser, const struct word *word, struct item *item)
-{
-    const struct option *option = parser->option;
-    const char *rest = word->string;
-    size_t unit = 0;
-
-    item->number = 0;
-    if (strcmp(word->string, "0") == 0 || strcmp(word->string, "off") == 0)
+    if (value_number_parse(parser->option, word->string, item, &error))
         return true;
-    if (word->length > 0 && word->length <= 12 &&
-        strspn(word->string, "0123456789") == word->length) {
-        diagnostics_error(parser->diagnostics, TOPIC_UNIT, &word->origin,
-                          "'%s' needs a unit: %ss, %sm, %sh or %sms", word->string, word->string,
-                          word->string, word->string, word->string);
-        return false;
-    }
-    do {
-        rest = read_duration_part(rest, &unit, &item->number);
-        if (rest == NULL)
-            return value_error(parser, &word->origin,
-                               "'%s' is no duration of at most 3650d, such as 250ms, 30s, 1m30s "
-                               "or off",
-                               word->string);
-    } while (*rest != '\0');
-    int64_t most = option->most == 0 ? VALUE_DURATION_MAX : option->most;
-    if (item->number != 0 && item->number < option->least)
-        return value_error(parser, &word->origin, "'%s' is too short; the least is %lldms or off",
-                           word->string, (long long)(option->least / 1000));
-    if (item->number > most)
-        return value_error(parser, &word->origin, "'%s' is too long; the most is %llds",
-                           word->string, (long long)(most / 1000000));
-    return true;
-}
-
-static const struct unit size_units[] = {
-    {"", 1},        {"k", 1 << 10},   {"K", 1 << 10}, {"KiB", 1 << 10}, {"m", 1 << 20},
-    {"M", 1 << 20}, {"MiB", 1 << 20}, {"g", 1 << 30}, {"G", 1 << 30},   {"GiB", 1 << 30},
-};
-
-/* A number of bytes as people write it. */
-static void size_text(int64_t bytes, char *buffer, size_t size)
-{
-    if (bytes >= 1 << 20 && bytes % (1 << 20) == 0)
-        snprintf(buffer, size, "%lldm", (long long)(bytes >> 20));
-    else if (bytes % 1024 == 0)
-        snprintf(buffer, size, "%lldk", (long long)(bytes >> 10));
-    else
-        snprintf(buffer, size, "%lld", (long long)bytes);
-}
-
-static bool parse_size(const struct parser *parser, const struct word *word, struct item *item)
-{
-    const struct option *option = parser->option;
-    int64_t most = option->most == 0 ? INT64_MAX >> 1 : option->most;
-    const char *unit = read_digits(word->string, INT64_MAX >> 30, &item->number);
-    char least_text[32];
-    char most_text[32];
-
-    if (unit != NULL && option->is_percent && strcmp(unit, "%") == 0) {
-        item->is_percent = true;
-        if (item->number >= 1 && item->number <= 100)
-            return true;
-        return value_error(parser, &word->origin, "'%s' must be from 1%% to 100%%", word->string);
-    }
-    for (size_t i = 0; unit != NULL && i < ARRAY_LENGTH(size_units); i++) {
-        if (strcmp(unit, size_units[i].word) != 0)
-            continue;
-        item->number *= size_units[i].factor;
-        if (item->number >= option->least && item->number <= most)
-            return true;
-        size_text(option->least, least_text, sizeof(least_text));
-        size_text(most, most_text, sizeof(most_text));
-        return value_error(parser, &word->origin, "'%s' must be %s%s%s%s", word->string,
-                           option->most == 0 ? "at least " : "from ", least_text,
-                           option->most == 0 ? "" : " to ", option->most == 0 ? "" : most_text);
-    }
-    return value_error(
-        parser, &word->origin, "'%s' is no size such as 4096, 64k, 1m or 2g%s%s%s%s", word->string,
-        option->is_percent ? ", or share such as 25%" : "", option->words == NULL ? "" : ", or ",
-        option->words == NULL ? "" : option->words,
-        unit != NULL && strpbrk(unit, "bB") != NULL ? "; k is 1024 bytes, and so is KiB" : "");
-}
-
-static bool parse_percent(const struct parser *parser, const struct word *word, struct item *item)
-{
-    const char *end = read_digits(word->string, 1000, &item->number);
-
-    if (end == NULL || strcmp(end, "%") != 0 || item->number > 100)
-        return value_error(parser, &word->origin, "'%s' must be from 0%% to 100%%", word->string);
-    item->is_percent = true;
-    return true;
-}
-
-static bool parse_mode(const struct parser *parser, const struct word *word, struct item *item)
-{
-    if (word->length < 3 || word->length > 4 || strspn(word->string, "01234567") != word->length ||
-        (word->length == 4 && word->string[0] != '0'))
-        return value_error(parser, &word->origin,
-                           "'%s' is no file mode: three octal digits such as 0660", word->string);
-    item->number = strtol(word->string, NULL, 8);
-    return true;
+    diagnostics_error(parser->diagnostics,
+                      error.exit_code == VALUE_LACKS_UNIT ? TOPIC_UNIT : TOPIC_VALUE, &word->origin,
+                      "%s", error.text);
+    return false;
 }
 
 /* ---- words and names --------------------------------------------------------------------------
@@ -500,7 +315,7 @@ static bool server_number(const struct parser *parser, const struct word *word, 
                           int least, int most, int *number)
 {
     int64_t value;
-    const char *end = read_digits(word->string + key_length, INT32_MAX, &value);
+    const char *end = value_read_digits(word->string + key_length, INT32_MAX, &value);
 
     if (end == NULL || *end != '\0' || value < least || value > most)
         return value_error(parser, &word->origin, "'%s' must be a number from %d to %d",
@@ -737,17 +552,12 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
         return true;
     switch (option->type) {
     case VALUE_BOOL:
-        return parse_bool(parser, word, item);
     case VALUE_INT:
-        return parse_int(parser, word, item);
     case VALUE_DURATION:
-        return parse_duration(parser, word, item);
     case VALUE_SIZE:
-        return parse_size(parser, word, item);
     case VALUE_PERCENT:
-        return parse_percent(parser, word, item);
     case VALUE_MODE:
-        return parse_mode(parser, word, item);
+        return parse_number(parser, word, item);
     case VALUE_STRING:
         return true;
     case VALUE_PATH:

@@ -7,152 +7,7 @@
 
 #include <cmocka.h>
 
-#include "config/fixture.h"
-#include "config/value.h"
-
-static struct source_files files;
-
-/* Parses `raw` as the option; the first error's text, or NULL when there is none. */
-static char *parse(enum option_id id, const char *raw, struct setting *setting)
-{
-    static char error[512];
-    struct origin origin = {.file = files.files[0], .line = 1, .column = 1};
-    struct diagnostics diagnostics = {0};
-    struct value_text text;
-
-    bool is_good = value_text_read(&text, raw, &origin, &diagnostics) &&
-                   value_parse(&option_table[id], &text, &origin, &files, setting, &diagnostics);
-    value_text_release(&text);
-    assert_int_equal(is_good, diagnostics.count == 0);
-    if (!is_good)
-        snprintf(error, sizeof(error), "%u %s", diagnostics.list[0].origin.column,
-                 diagnostics.list[0].text);
-    diagnostics_release(&diagnostics);
-    return is_good ? NULL : error;
-}
-
-static void expect_number(enum option_id id, const char *raw, int64_t number)
-{
-    struct setting setting = {0};
-    char *error = parse(id, raw, &setting);
-
-    if (error != NULL)
-        fail_msg("%s: %s", raw, error);
-    assert_int_equal(setting.count, 1);
-    if (setting.items[0].number != number)
-        fail_msg("%s is %lld", raw, (long long)setting.items[0].number);
-    setting_clear(&setting);
-}
-
-static void expect_refused(enum option_id id, const char *raw, const char *why)
-{
-    struct setting setting = {0};
-    char *error = parse(id, raw, &setting);
-
-    if (error == NULL)
-        fail_msg("%s is accepted", raw);
-    if (strstr(error, why) == NULL)
-        fail_msg("%s: %s", raw, error);
-    setting_clear(&setting);
-}
-
-static void test_booleans(void **state)
-{
-    static const char *const wrong[] = {"Yes", "2", "1", "0", "y", "TRUE", "yes no", "\"\""};
-
-    (void)state;
-    expect_number(LISTEN_NODELAY, "yes", 1);
-    expect_number(LISTEN_NODELAY, "on", 1);
-    expect_number(LISTEN_NODELAY, "true", 1);
-    expect_number(LISTEN_NODELAY, "no", 0);
-    expect_number(LISTEN_NODELAY, "off", 0);
-    expect_number(LISTEN_NODELAY, "false", 0);
-    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        expect_refused(LISTEN_NODELAY, wrong[i], "is none of: yes no on off true false");
-}
-
-static void test_integers_have_ranges(void **state)
-{
-    static const char *const wrong[] = {
-        "-1", "0x10", "80x", "1.5", "1e3", "+1", "257", "0", "١", "99999999999999999999999", "1 2"};
-
-    (void)state;
-    expect_number(CULVERT_WORKERS, "1", 1);
-    expect_number(CULVERT_WORKERS, "256", 256);
-    expect_number(CULVERT_WORKERS, "\"8\"", 8);
-    expect_number(CULVERT_WORKERS, "008", 8);
-    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        expect_refused(CULVERT_WORKERS, wrong[i], "must be a number from 1 to 256 or auto");
-}
-
-static void test_durations_need_units(void **state)
-{
-    static const char *const wrong[] = {
-        "5x",         "-1s",  "9999999999h", "1.s",   ".5s",  "1s1m", "1s1s",
-        "1.1234567s", "1 m",  "s",           "1mm",   "1e3s", "",     "99999999999999999999s",
-        "3651d",      "1h 5", "inf",         "1s\\n", "0x5s", "5 s",  "3650d1us"};
-
-    (void)state;
-    expect_number(LISTEN_IDLE_TIMEOUT, "250us", 250);
-    expect_number(LISTEN_IDLE_TIMEOUT, "250ms", 250000);
-    expect_number(LISTEN_IDLE_TIMEOUT, "2.5s", 2500000);
-    expect_number(LISTEN_IDLE_TIMEOUT, "0.000001s", 1);
-    expect_number(LISTEN_IDLE_TIMEOUT, "1m30s", 90000000);
-    expect_number(LISTEN_IDLE_TIMEOUT, "1d2h3m4s5ms6us", 93784005006);
-    expect_number(LISTEN_IDLE_TIMEOUT, "1.5h", (int64_t)5400 * 1000000);
-    expect_number(LISTEN_IDLE_TIMEOUT, "3650d", VALUE_DURATION_MAX);
-    expect_number(LISTEN_IDLE_TIMEOUT, "0", 0);
-    expect_number(LISTEN_IDLE_TIMEOUT, "off", 0);
-    expect_number(LISTEN_IDLE_TIMEOUT, "0s", 0);
-    expect_refused(LISTEN_IDLE_TIMEOUT, "5", "'5' needs a unit: 5s, 5m, 5h or 5ms");
-    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++)
-        expect_refused(LISTEN_IDLE_TIMEOUT, wrong[i],
-                       wrong[i][0] == '\0' ? "needs a value" : "is no duration");
-    expect_refused(LISTEN_KEEPALIVE, "100ms", "is too short; the least is 1000ms or off");
-    expect_refused(LISTEN_KEEPALIVE, "10h", "is too long; the most is 32767s");
-    expect_number(LISTEN_KEEPALIVE, "off", 0);
-}
-
-static void test_sizes_are_of_1024(void **state)
-{
-    (void)state;
-    expect_number(LISTEN_BUFFER_SIZE, "4096", 4096);
-    expect_number(LISTEN_BUFFER_SIZE, "64k", 65536);
-    expect_number(LISTEN_BUFFER_SIZE, "64K", 65536);
-    expect_number(LISTEN_BUFFER_SIZE, "64KiB", 65536);
-    expect_number(LISTEN_SEND_BUFFER, "1m", 1 << 20);
-    expect_number(LISTEN_SEND_BUFFER, "1g", 1 << 30);
-    expect_number(LISTEN_SEND_BUFFER, "auto", 0);
-    expect_refused(LISTEN_BUFFER_SIZE, "65k", "must be from 4k to 64k");
-    expect_refused(LISTEN_BUFFER_SIZE, "0", "must be from 4k to 64k");
-    expect_refused(LISTEN_BUFFER_SIZE, "64kb", "k is 1024 bytes");
-    expect_refused(LISTEN_BUFFER_SIZE, "64MB", "k is 1024 bytes");
-    expect_refused(LISTEN_BUFFER_SIZE, "-1", "is no size");
-    expect_refused(LISTEN_BUFFER_SIZE, "1.5k", "is no size");
-    expect_refused(LISTEN_BUFFER_SIZE, "k", "is no size");
-    expect_refused(LISTEN_BUFFER_SIZE, "99999999999999999999g", "is no size");
-    expect_refused(LISTEN_BUFFER_SIZE, "50%", "is no size");
-    expect_refused(LIMITS_BUFFER_MEMORY, "101%", "from 1% to 100%");
-    expect_refused(LIMITS_BUFFER_MEMORY, "1k", "must be at least 1m");
-    expect_refused(LIMITS_BUFFER_MEMORY, "9007199254740993g", "is no size");
-    expect_number(LIMITS_BUFFER_MEMORY, "25%", 25);
-    expect_number(LIMITS_BUFFER_MEMORY, "2g", (int64_t)2 << 30);
-}
-
-static void test_percents_and_modes(void **state)
-{
-    (void)state;
-    expect_number(LISTEN_LIFETIME_JITTER, "0%", 0);
-    expect_number(LISTEN_LIFETIME_JITTER, "100%", 100);
-    expect_refused(LISTEN_LIFETIME_JITTER, "10", "from 0% to 100%");
-    expect_refused(LISTEN_LIFETIME_JITTER, "101%", "from 0% to 100%");
-    expect_refused(LISTEN_LIFETIME_JITTER, "-1%", "from 0% to 100%");
-    expect_number(LISTEN_SOCKET_MODE, "0660", 0660);
-    expect_number(LISTEN_SOCKET_MODE, "600", 0600);
-    expect_refused(LISTEN_SOCKET_MODE, "0888", "is no file mode");
-    expect_refused(LISTEN_SOCKET_MODE, "4755", "is no file mode");
-    expect_refused(LISTEN_SOCKET_MODE, "rw", "is no file mode");
-}
+#include "config/value_world.h"
 
 static void test_enums_suggest(void **state)
 {
@@ -334,25 +189,9 @@ static void test_asking_for_nothing(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    return fixture_set_up(state) != 0 || source_file_from_text(&files, "culvert.ini", "") == NULL;
-}
-
-static int tear_down(void **state)
-{
-    source_files_release(&files);
-    return fixture_tear_down(state);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_booleans),
-        cmocka_unit_test(test_integers_have_ranges),
-        cmocka_unit_test(test_durations_need_units),
-        cmocka_unit_test(test_sizes_are_of_1024),
-        cmocka_unit_test(test_percents_and_modes),
         cmocka_unit_test(test_enums_suggest),
         cmocka_unit_test(test_strings_are_bare_or_quoted_whole),
         cmocka_unit_test(test_a_variable_cannot_smuggle_control_bytes),
@@ -364,5 +203,5 @@ int main(void)
         cmocka_unit_test(test_asking_for_nothing),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, value_set_up, value_tear_down);
 }
