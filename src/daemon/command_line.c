@@ -142,6 +142,8 @@ static bool set_level(struct parsing *parsing, const char *word)
 static bool set_dump(struct command_line *line, const char *word, struct error *error)
 {
     line->command = COMMAND_DUMP;
+    if (word != NULL && word[0] == '=') /* -T=all, as the long form is written */
+        word++;
     if (word == NULL)
         line->dump = CONFIG_DUMP_SET;
     else if (strcmp(word, "all") == 0)

@@ -84,6 +84,8 @@ static void test_commands_by_option(void **state)
     assert_int_equal(line.dump, CONFIG_DUMP_SET);
     assert_true(PARSE("-Tall"));
     assert_int_equal(line.dump, CONFIG_DUMP_ALL);
+    assert_true(PARSE("-T=json")); /* as the pages and --help write it */
+    assert_int_equal(line.dump, CONFIG_DUMP_JSON);
     assert_true(PARSE("--dump-config=changed"));
     assert_int_equal(line.dump, CONFIG_DUMP_CHANGED);
     assert_true(PARSE("-Tjson", "8080", "builtin:echo"));
@@ -183,6 +185,7 @@ static void test_mistakes_are_answered_with_what_was_meant(void **state)
             "--log-level wants error, warn, info, debug or trace, not 'loud'");
     refused(PARSE("--color=blue"), "--color wants auto, always or never, not 'blue'");
     refused(PARSE("-Tsome"), "-T wants all, changed or json, not 'some'");
+    refused(PARSE("-T=some"), "-T wants all, changed or json, not 'some'");
     refused(PARSE("--explain"), "--explain goes with -t");
     refused(PARSE("8080"), "where to relay to? for example: culvert 8080 10.0.0.5:80");
     refused(PARSE("--to", "a:1"), "where to listen? add -l ADDR");
