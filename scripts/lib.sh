@@ -5,7 +5,7 @@
 # Sourced with `root` set to the project's folder.
 
 # What culvert needs to be built.
-build_packages='meson ninja-build gcc libc6-dev pkg-config libevent-dev libinih-dev
+build_packages='meson ninja-build gcc libc6-dev pkg-config libevent-dev libssl-dev libinih-dev
 libjansson-dev libxxhash-dev uthash-dev'
 
 say() {

@@ -19,13 +19,16 @@
 #include "core/log.h"
 #include "net/addr.h"
 #include "net/socket.h"
+#include "tls/tls_profile.h"
 #include "pool/pool.h"
 #include "route/router.h"
 
 enum on_limit { ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE };
 
 /* How a client is refused when no server can be had or no route matches. */
-enum refusal { REFUSE_RESET, REFUSE_CLOSE };
+enum refusal { REFUSE_RESET, REFUSE_CLOSE, REFUSE_ALERT /* TLS unrecognized_name */ };
+
+enum starttls { STARTTLS_OFF, STARTTLS_POSTGRES };
 
 enum access_log { ACCESS_ALL, ACCESS_ERRORS, ACCESS_OFF };
 
@@ -50,8 +53,13 @@ struct listener_config {
     struct router *router;
     enum refusal no_route;
     enum refusal when_down;
+    struct tls_profile *tls; /* terminates, unless a route says otherwise; borrowed; or NULL */
+    enum starttls starttls;
+    bool peeks_hello; /* routes, their tls or no_route = alert need the ClientHello */
 
     int max_connections; /* 0 = no limit of its own */
+    int64_t preread_timeout_ms;
+    int64_t handshake_timeout_ms; /* of both sides */
     int64_t idle_timeout_ms;
     int64_t client_idle_timeout_ms;
     int64_t server_idle_timeout_ms;
@@ -122,6 +130,8 @@ struct snapshot {
     unsigned route_count;
     struct pool *pools;
     unsigned pool_count;
+    struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
+    unsigned tls_profile_count;
     unsigned server_count; /* of all pools; server->index is below it */
     struct tally *tallies;
     unsigned tally_count;

@@ -501,16 +501,17 @@ static bool route_clients(const struct section *section, struct listener_config 
                           const struct route *route)
 {
     const struct setting *source = section_value(section, ROUTE_SOURCE);
+    struct route_match match = {0};
     const struct route *other;
 
     if (source->count == 0)
-        return router_add_source(listener->router, NULL, route, &other) || other != NULL;
+        return router_add(listener->router, &match, route, &other) || other != NULL;
     for (size_t i = 0; i < source->count; i++) {
         const struct item *item = &source->items[i];
 
         for (size_t k = 0; k < item->prefix_count; k++) {
-            if (!router_add_source(listener->router, &item->prefixes[k], route, &other) &&
-                other == NULL)
+            match.source = &item->prefixes[k];
+            if (!router_add(listener->router, &match, route, &other) && other == NULL)
                 return false;
         }
     }
@@ -569,7 +570,8 @@ static size_t list_tallies(const struct builder *builder, struct tally *tallies)
 {
     const struct settings *settings = builder->settings;
     const struct snapshot *snapshot = builder->snapshot;
-    const struct addr nobody = {.family = AF_UNSPEC};
+    const struct addr unknown = {.family = AF_UNSPEC};
+    const struct route_client nobody = {.addr = &unknown};
     const struct section *section = settings_first(settings, SECTION_ROUTE);
     size_t count = 0;
 

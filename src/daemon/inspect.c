@@ -33,6 +33,15 @@ static const char *const close_advice[CLOSE_REASON_COUNT] = {
     [CLOSE_SERVER_RESET] = "the server's own log at that time: a crash, a limit, or a timeout when "
                            "duration_s is always the same",
     [CLOSE_SERVER_DEAD] = "the server's machine and the network to it; other sessions to it follow",
+    [CLOSE_CLIENT_TIMEOUT] = "phase: preread is a client that sends no whole hello, handshake one "
+                             "that stops in the middle of TLS; scanners and health probes do both",
+    [CLOSE_CLIENT_TLS] = "tls_error: a certificate the client does not trust, versions that do not "
+                         "meet, plain HTTP on a TLS port, or a client certificate that is refused",
+    [CLOSE_SERVER_TLS] = "tls_error: ca_file and server_name of the pool's tls section against the "
+                         "certificate of the server; openssl s_client shows it",
+    [CLOSE_TLS_TRUNCATED] = "first names the side whose stream was cut: a program that closes "
+                            "without close_notify, or somebody in between; truncation = lenient "
+                            "takes it for an end",
     [CLOSE_IDLE_TIMEOUT] = "waited_for, and keepalives of the protocol itself: those of TCP carry "
                            "no bytes; or raise idle_timeout",
     [CLOSE_HALF_CLOSE_TIMEOUT] = "waited_for names the side that owes its end; on it: ss -tan "

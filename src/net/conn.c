@@ -80,6 +80,7 @@ const struct conn_ops conn_plain_ops = {
     .shutdown_write = plain_shutdown_write,
     .may_splice = true,
     .close_ends = true,
+    .short_read_empties = true,
 };
 
 void conn_init(struct conn *conn)
@@ -123,11 +124,40 @@ static void conn_unwatch(struct conn *conn)
     list_remove(&conn->recheck);
 }
 
+static void release(struct conn *conn, bool is_reset)
+{
+    if (conn->ops->release != NULL)
+        conn->ops->release(conn, is_reset);
+    conn->ops = &conn_plain_ops;
+}
+
+void conn_note_event(struct conn *conn, short what)
+{
+    if ((what & (EV_READ | EV_CLOSED)) != 0) {
+        conn_look_again(conn);
+        if (conn->write_wants_read)
+            conn->ready_out = true;
+    }
+    if ((what & EV_WRITE) != 0)
+        conn->ready_out = true;
+    if ((what & EV_CLOSED) != 0)
+        conn->hup_in = true;
+    conn->was_active = true;
+}
+
+void conn_look_again(struct conn *conn)
+{
+    conn->ready_in = true;
+    conn->moved_in = false;
+    conn->is_drained = false;
+}
+
 void conn_close(struct conn *conn)
 {
     if (conn->fd == -1)
         return;
     conn_unwatch(conn);
+    release(conn, false);
     close(conn->fd);
     conn->fd = -1;
     conn->ready_in = false;
@@ -143,6 +173,7 @@ void conn_reset(struct conn *conn)
         return;
     }
     conn_unwatch(conn);
+    release(conn, true);
     socket_reset_close(conn->fd);
     conn->fd = -1;
     conn->ready_in = false;

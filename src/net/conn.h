@@ -22,6 +22,7 @@
 
 struct conn;
 struct pipe;
+struct tls_conn;
 
 /* What an I/O call came to. */
 enum io_result {
@@ -40,13 +41,17 @@ struct conn_ops {
     enum io_result (*write)(struct conn *conn, const void *bytes, size_t size, size_t *moved);
     /* Passes the end of the stream on: IO_MOVED when done, IO_BLOCKED, IO_FAILED. */
     enum io_result (*shutdown_write)(struct conn *conn);
-    bool may_splice; /* the descriptor may be handed to splice(2) */
-    bool close_ends; /* close(2) passes the end on, too */
+    /* Frees what the method keeps, before the socket is closed; NULL: nothing. */
+    void (*release)(struct conn *conn, bool is_reset);
+    bool may_splice;         /* the descriptor may be handed to splice(2) */
+    bool close_ends;         /* close(2) passes the end on, too */
+    bool short_read_empties; /* a short read has emptied the socket, as a rule */
 };
 
 struct conn {
     struct event event;
     const struct conn_ops *ops;
+    struct tls_conn *tls;     /* what conn_tls_ops keeps (tls/tls_conn.h); NULL: a plain socket */
     struct list_link recheck; /* in the worker's recheck list: see relay_recheck() */
     int fd;                   /* -1 when closed */
     int error;                /* sticky errno, 0 = none */
@@ -62,6 +67,8 @@ struct conn {
     bool holds_up_pipe : 1; /* a pipe's residue waits for it: see flow_spill() */
     bool moved_in : 1;      /* bytes were read since the last read event */
     bool was_active : 1;    /* an event came since the worker's last tick */
+    bool is_drained : 1;    /* TLS: the last recv was short, so the next would bring nothing */
+    bool write_wants_read : 1; /* TLS: a write goes on when there is something to read */
 };
 
 /* Plain sockets. */
@@ -79,6 +86,12 @@ void conn_open(struct conn *conn, int fd, bool is_tcp);
  */
 bool conn_watch(struct conn *conn, struct event_base *base, event_callback_fn callback,
                 void *argument) CULVERT_MUST_CHECK;
+
+/* The one place where an event (EV_READ, EV_WRITE, EV_CLOSED) becomes what is known of a conn. */
+void conn_note_event(struct conn *conn, short what);
+
+/* The next read looks at the socket, whatever earlier ones found. */
+void conn_look_again(struct conn *conn);
 
 /* Closes the socket and stops watching. Harmless when closed already. */
 void conn_close(struct conn *conn);

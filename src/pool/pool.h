@@ -13,6 +13,7 @@
 
 #include "core/base.h"
 #include "net/socket.h"
+#include "tls/tls_profile.h"
 #include "pool/balance.h"
 #include "pool/server.h"
 
@@ -24,6 +25,8 @@ struct pool_options {
     int64_t connect_timeout_ms;
     int connect_retries;
     struct socket_options socket;
+    struct tls_profile
+        *tls; /* client role: TLS to the servers; borrowed from the snapshot; or NULL */
 };
 
 struct pool {

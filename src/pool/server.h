@@ -32,6 +32,7 @@ struct server {
     char *name;                   /* unique in its pool */
     struct addr addr;             /* AF_UNSPEC: the host name has no address (dns_failed) */
     enum builtin_service builtin; /* instead of an address */
+    char *tls_name;               /* SNI sent and name verified: the host of its line; NULL: none */
     char *path;                   /* owns addr.path of a unix server */
     int weight;                   /* 1..256 */
     bool is_backup;

@@ -234,13 +234,12 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
         return FLOW_WAITS_FOR_NOTHING;
     }
     account_read(flow, now_ms);
-    if (moved < flow->read_limit && !source->urgent &&
-        (!source->hup_in || fault_is(FAULT_MISS_FIN))) {
-        /* A short read has emptied the socket, as a rule; the recheck catches the exceptions. */
+    /* A short read has emptied the socket, as a rule; the recheck catches the exceptions. */
+    if (source->ops->short_read_empties && moved < flow->read_limit && !source->urgent &&
+        (!source->hup_in || fault_is(FAULT_MISS_FIN)))
         source->ready_in = false;
-        if (!flow_fault_skips_recheck())
-            relay_recheck(resources, source);
-    }
+    if (!source->ready_in && !flow_fault_skips_recheck())
+        relay_recheck(resources, source);
     if ((moved >= SPLICE_FROM_BYTES || moved == flow->read_limit) && may_splice_now(flow)) {
         flow->method = FLOW_SPLICE;
         flow->small_splices = 0;

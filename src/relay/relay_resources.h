@@ -33,6 +33,7 @@
 
 struct relay_resources {
     struct event_base *base;
+    unsigned worker;        /* its number: index of its TLS contexts */
     unsigned char *scratch; /* BUFFER_READ_BYTES: where a copying read lands */
     struct pollfd *looks;   /* RELAY_LOOKS of them, for the tick */
     struct buffer_cache buffers;
@@ -42,6 +43,7 @@ struct relay_resources {
 
     struct list sessions;       /* all of the worker's, oldest first */
     struct list run_queue;      /* sessions whose turn comes in the next loop turn */
+    struct list handshakes;     /* sessions whose handshake has a step to do: one per loop turn */
     struct list buffer_waiters; /* sessions that may not read until a buffer is free */
     struct list recheck;        /* conns the tick looks at */
     struct event *run_event;    /* zero timer, added while run_queue is not empty */

@@ -145,6 +145,7 @@ enum step session_refuse(struct session *session, enum close_reason reason, enum
         conn_reset(&session->conn[FRONTEND]);
         break;
     case REFUSE_CLOSE:
+    case REFUSE_ALERT:
         conn_close(&session->conn[FRONTEND]);
         break;
     }
@@ -244,23 +245,12 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
     session_obey(session, steps[session->state].expire(session));
 }
 
-/* The one place where events become what is known of a conn. */
 static void on_event(struct session *session, enum side side, short what)
 {
     struct conn *conn = &session->conn[side];
 
     counter_add(&session->resources->counters.wakeups, 1);
-    if ((what & EV_READ) != 0) {
-        conn->ready_in = true;
-        conn->moved_in = false;
-    }
-    if ((what & EV_WRITE) != 0)
-        conn->ready_out = true;
-    if ((what & EV_CLOSED) != 0) {
-        conn->ready_in = true;
-        conn->hup_in = true;
-    }
-    conn->was_active = true;
+    conn_note_event(conn, what);
     session->active_side = side;
     if (fault_is(FAULT_READ_SO_ERROR)) {
         int error;
@@ -341,8 +331,7 @@ static enum step recheck_relay(struct session *session, enum side side)
     session->active_side = side;
     if (in->state == FLOW_OPEN && flow_held(in) == 0 && in->destination->ready_out) {
         conn_look_for_mark(conn);
-        conn->ready_in = true;
-        conn->moved_in = false;
+        conn_look_again(conn);
         return step_relay_run(session);
     }
     if (conn_peek_error(conn) && !fault_is(FAULT_MISS_RST))
@@ -408,7 +397,8 @@ static uint32_t frontend_rtt_us(const struct session *session)
 void session_describe(const struct session *session, struct session_record *record)
 {
     const struct flow *flow = session->flow;
-    const struct route *route = router_choose(session->listener->router, &session->client).route;
+    const struct route_client client = {.addr = &session->client};
+    const struct route *route = router_choose(session->listener->router, &client).route;
     char addr[ADDR_TEXT_BYTES];
     int64_t now_us = clock_now_us();
 

@@ -44,6 +44,10 @@ struct session_record {
     char server[SESSION_NAME_BYTES];
     char client[64];      /* as configured by [log] client_ip */
     char server_addr[64]; /* cut when a unix path is longer */
+    char sni[128];        /* the name the client asked for; cut when longer */
+    char tls_error[160];  /* OpenSSL's words, or those of the hello's reader; "" */
+    char tls[10];         /* "TLSv1.3" towards the client; "" when it is relayed undecrypted */
+    char server_tls[10];  /* the same towards the server */
     enum close_reason reason;
     enum phase phase;
     enum first first;

@@ -7,7 +7,8 @@
 enum step step_route_run(struct session *session)
 {
     struct listener_config *listener = session->listener;
-    struct route_choice choice = router_choose(listener->router, &session->client);
+    const struct route_client client = {.addr = &session->client};
+    struct route_choice choice = router_choose(listener->router, &client);
 
     if (choice.pool == NULL)
         return session_refuse(session, choice.route != NULL ? CLOSE_DENIED : CLOSE_NO_ROUTE,

@@ -120,9 +120,10 @@ void router_destroy(struct router *router)
     free(router);
 }
 
-bool router_add_source(struct router *router, const struct prefix *prefix,
-                       const struct route *route, const struct route **other)
+bool router_add(struct router *router, const struct route_match *match, const struct route *route,
+                const struct route **other)
 {
+    const struct prefix *prefix = match->source;
     const struct route **place = &router->every;
 
     *other = NULL;
@@ -157,14 +158,21 @@ static const struct route *trie_find(const struct node *node, const unsigned cha
     return best;
 }
 
-struct route_choice router_choose(const struct router *router, const struct addr *client)
+bool router_needs_hello(const struct router *router)
 {
+    (void)router;
+    return false;
+}
+
+struct route_choice router_choose(const struct router *router, const struct route_client *client)
+{
+    const struct addr *addr = client->addr;
     const struct route *route = NULL;
 
-    if (client->family == AF_INET)
-        route = trie_find(router->v4, (const unsigned char *)&client->v4, 32);
-    else if (client->family == AF_INET6)
-        route = trie_find(router->v6, (const unsigned char *)&client->v6, 128);
+    if (addr->family == AF_INET)
+        route = trie_find(router->v4, (const unsigned char *)&addr->v4, 32);
+    else if (addr->family == AF_INET6)
+        route = trie_find(router->v6, (const unsigned char *)&addr->v6, 128);
     if (route == NULL)
         route = router->every;
     return (struct route_choice){.route = route,

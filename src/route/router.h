@@ -2,16 +2,26 @@
 /*
  * router.h - which pool serves a client of one listener.
  *
- * Made with the snapshot, read-only afterwards. Source prefixes live in a binary trie per address
- * family: a look-up costs one step per address bit at most, however many prefixes there are.
+ * Made with the snapshot, read-only afterwards. A client is known by its address and, where the
+ * listener looks at the ClientHello, by the name it asks for and the protocols it offers. All keys
+ * of a route must match; of the routes that match, the most specific wins:
+ *
+ *   exact name  >  wildcard of one label  >  `-` (no name asked for)  >  any name
+ *   then        a protocol  >  any protocol
+ *   then        the longest source prefix  >  any source
+ *
+ * A name is looked up in O(its length), however many names there are; source prefixes live in a
+ * binary trie per address family.
  */
 #ifndef CULVERT_ROUTE_ROUTER_H
 #define CULVERT_ROUTE_ROUTER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/base.h"
 #include "net/addr.h"
+#include "tls/tls_profile.h"
 #include "pool/pool.h"
 
 enum route_action { ROUTE_RELAY, ROUTE_REJECT };
@@ -21,6 +31,25 @@ struct route {
     char *description;
     enum route_action action;
     struct pool *pool; /* borrowed from the snapshot; NULL with ROUTE_REJECT */
+    bool has_tls;      /* `tls` of the route counts, not the listener's */
+    struct tls_profile
+        *tls; /* server role, borrowed from the snapshot; NULL: relayed undecrypted */
+};
+
+/* The keys of one alternative of a route; NULL = any. */
+struct route_match {
+    const char *sni;             /* "api.example.com", "*.example.com", "-"; any case */
+    const char *alpn;            /* one protocol */
+    const struct prefix *source; /* of the client's address */
+};
+
+/* What is known of a client. */
+struct route_client {
+    const struct addr *addr;
+    bool has_hello;   /* a ClientHello was read: `sni` and `alpn` tell something */
+    const char *sni;  /* lower case, without a trailing dot; "": the client asks for no name */
+    const char *alpn; /* offered protocols as on the wire (RFC 7301): length byte, then the name */
+    size_t alpn_size;
 };
 
 struct router;
@@ -30,18 +59,28 @@ struct router *router_create(struct pool *fallback);
 void router_destroy(struct router *router);
 
 /*
- * Adds a route for a source prefix; `prefix` NULL = every source. False when that very prefix is
- * taken already (`*other` is the route that has it) or without memory (`*other` = NULL).
+ * Adds one alternative of a route. False when the very same keys are taken already (`*other` is the
+ * route that has them) or without memory (`*other` = NULL).
  */
-bool router_add_source(struct router *router, const struct prefix *prefix,
-                       const struct route *route, const struct route **other) CULVERT_MUST_CHECK;
+bool router_add(struct router *router, const struct route_match *match, const struct route *route,
+                const struct route **other) CULVERT_MUST_CHECK;
+
+/* Whether any route asks for a name or a protocol, so that the ClientHello must be read. */
+bool router_needs_hello(const struct router *router);
+
+/*
+ * Adds a name of a listener's sni_map: as a route that has only that name, behind [route] sections
+ * of the same name. Same answers as router_add(); `*other` is then NULL, and `*is_taken` set.
+ */
+bool router_add_name(struct router *router, const char *sni, struct pool *pool,
+                     bool *is_taken) CULVERT_MUST_CHECK;
 
 struct route_choice {
-    const struct route *route; /* NULL: the listener's own pool */
+    const struct route *route; /* NULL: the listener's own pool, or its sni_map */
     struct pool *pool;         /* NULL: refuse the client, reason no_route or denied-by-route */
 };
 
-/* The longest matching source prefix wins. Unix clients match only `prefix` NULL routes. */
-struct route_choice router_choose(const struct router *router, const struct addr *client);
+/* Unix clients match only alternatives without a source. */
+struct route_choice router_choose(const struct router *router, const struct route_client *client);
 
 #endif

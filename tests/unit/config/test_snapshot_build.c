@@ -237,7 +237,8 @@ static struct route_choice choose(const struct snapshot *snapshot, unsigned list
     struct addr addr = {0};
 
     assert_true(addr_parse_ip(client, strlen(client), &addr));
-    return router_choose(snapshot->listeners[listener].router, &addr);
+    return router_choose(snapshot->listeners[listener].router,
+                         &(struct route_client){.addr = &addr});
 }
 
 static void test_routes_and_tallies(void **state)

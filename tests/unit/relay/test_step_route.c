@@ -21,7 +21,8 @@ static void open_routed(struct relay_world *world, struct route *route, struct p
     world->listener.router = router_create(fallback);
     assert_non_null(world->listener.router);
     if (route != NULL)
-        assert_true(router_add_source(world->listener.router, &loopback, route, &other));
+        assert_true(router_add(world->listener.router, &(struct route_match){.source = &loopback},
+                               route, &other));
 }
 
 static void test_a_client_that_no_route_matches_gets_the_pool_of_its_listener(void **state)

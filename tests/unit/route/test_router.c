@@ -34,14 +34,15 @@ static void add(struct router *router, const char *source, const struct route *r
 
     if (source != NULL)
         wanted = prefix(source);
-    assert_true(router_add_source(router, source == NULL ? NULL : &wanted, route, &other));
+    assert_true(router_add(router, &(struct route_match){.source = source == NULL ? NULL : &wanted},
+                           route, &other));
 }
 
 static const struct route *choose(const struct router *router, const char *client)
 {
     struct addr addr = ip(client);
 
-    return router_choose(router, &addr).route;
+    return router_choose(router, &(struct route_client){.addr = &addr}).route;
 }
 
 static void test_the_longest_prefix_wins(void **state)
@@ -64,9 +65,10 @@ static void test_the_longest_prefix_wins(void **state)
     assert_null(choose(router, "11.0.0.1"));
     assert_null(choose(router, "::1"));
     struct addr client = ip("11.0.0.1");
-    assert_ptr_equal(router_choose(router, &client).pool, &fallback);
+    assert_ptr_equal(router_choose(router, &(struct route_client){.addr = &client}).pool,
+                     &fallback);
     client = ip("10.1.2.3");
-    assert_null(router_choose(router, &client).pool);
+    assert_null(router_choose(router, &(struct route_client){.addr = &client}).pool);
     router_destroy(router);
 }
 
@@ -79,10 +81,10 @@ static void test_a_route_without_a_prefix_takes_the_rest_even_unix_clients(void 
     struct addr client = {.family = AF_UNIX};
 
     (void)state;
-    assert_null(router_choose(router, &client).pool);
+    assert_null(router_choose(router, &(struct route_client){.addr = &client}).pool);
     add(router, "::/0", &local);
     add(router, NULL, &every);
-    assert_ptr_equal(router_choose(router, &client).route, &every);
+    assert_ptr_equal(router_choose(router, &(struct route_client){.addr = &client}).route, &every);
     assert_ptr_equal(choose(router, "1.2.3.4"), &every);
     assert_ptr_equal(choose(router, "::1"), &local);
     router_destroy(router);
@@ -97,11 +99,11 @@ static void test_the_same_prefix_twice_names_the_first(void **state)
     struct prefix wanted = prefix("10.0.0.0/8");
 
     (void)state;
-    assert_true(router_add_source(router, &wanted, &first, &other));
-    assert_false(router_add_source(router, &wanted, &second, &other));
+    assert_true(router_add(router, &(struct route_match){.source = &wanted}, &first, &other));
+    assert_false(router_add(router, &(struct route_match){.source = &wanted}, &second, &other));
     assert_ptr_equal(other, &first);
-    assert_true(router_add_source(router, NULL, &first, &other));
-    assert_false(router_add_source(router, NULL, &second, &other));
+    assert_true(router_add(router, &(struct route_match){.source = NULL}, &first, &other));
+    assert_false(router_add(router, &(struct route_match){.source = NULL}, &second, &other));
     assert_ptr_equal(other, &first);
     router_destroy(router);
 }
@@ -152,7 +154,8 @@ static void test_random_tables_agree_with_a_linear_search(void **state)
 
         for (int i = 0; i < COUNT; i++) {
             prefixes[i] = random_prefix(&seed, i % 2);
-            is_taken[i] = router_add_source(router, &prefixes[i], &routes[i], &other);
+            is_taken[i] = router_add(router, &(struct route_match){.source = &prefixes[i]},
+                                     &routes[i], &other);
             assert_true(is_taken[i] || other != NULL);
         }
         for (int i = 0; i < 500; i++) {
@@ -160,7 +163,7 @@ static void test_random_tables_agree_with_a_linear_search(void **state)
             struct addr client = {.family = where.family};
 
             client.v6 = where.v6;
-            assert_ptr_equal(router_choose(router, &client).route,
+            assert_ptr_equal(router_choose(router, &(struct route_client){.addr = &client}).route,
                              longest(prefixes, routes, is_taken, COUNT, &client));
         }
         router_destroy(router);
