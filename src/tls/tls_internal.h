@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls_internal.h - what profiles and conns know of each other. Private to tls/.
+ *
+ * The profile decides everything that a configuration can say: versions, certificates, whom to
+ * trust, which session to resume. The conn moves bytes and tells ends apart.
+ */
+#ifndef CULVERT_TLS_TLS_INTERNAL_H
+#define CULVERT_TLS_TLS_INTERNAL_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "tls/tls_conn.h"
+#include "tls/tls_profile.h"
+
+struct tls_identity; /* allow_san: who may take part, once the chain is verified */
+struct tls_sessions; /* client role: sessions to resume, by server */
+
+/*
+ * One worker's view of a profile. Made by the control thread, then used by its worker alone, so
+ * that the count needs no lock. Whoever holds a reference keeps all of it; tls_context_free()
+ * drops one.
+ */
+struct tls_context {
+    SSL_CTX *ssl_ctx;
+    unsigned references; /* the profile's slot, and one per conn */
+    enum tls_role role;
+    bool lenient_truncation;
+    const struct tls_identity *identity; /* NULL: every verified peer */
+    struct tls_sessions *sessions;       /* NULL: nothing is resumed */
+    void *material;                      /* the profile's own: what the above points into */
+};
+
+static inline struct tls_context *tls_context_ref(struct tls_context *context)
+{
+    context->references++;
+    return context;
+}
+
+/* What a conn's SSL_get_app_data() points to. Callbacks of OpenSSL find their way by it. */
+struct tls_peer {
+    struct tls_context *context;
+    uint64_t session_key; /* of struct tls_target; 0 in the server role */
+};
+
+/* ---- profiles provide --------------------------------------------------------------------------
+ */
+
+/*
+ * Prepares a fresh SSL of the context for its handshake; app data is set, the role is not. In the
+ * client role: the name to send and to verify, and a session to resume if there is one. `target` is
+ * NULL in the server role. False without memory.
+ */
+bool tls_context_prepare(struct tls_context *context, SSL *ssl,
+                         const struct tls_target *target) CULVERT_MUST_CHECK;
+
+/* After a complete handshake, a resumed one as well: whether the peer is who may take part
+  . False: `text` names the identity that was denied, printable. */
+bool tls_context_accepts(const struct tls_context *context, SSL *ssl, char *text, size_t size);
+
+/* ---- conns provide -----------------------------------------------------------------------------
+ */
+
+/* Sets the modes that conns rely on (partial writes, released buffers, read-ahead). The profile
+   calls it for every SSL_CTX it makes. */
+void tls_conn_configure(SSL_CTX *ssl_ctx);
+
+#endif
