@@ -119,6 +119,8 @@ def sha(data):
 class Conn:
     """One end of a connection under a script."""
 
+    backlog = b""  # taken by try_send() and not sent yet: its next call does
+
     def __init__(self, sock, was_reset=False):
         self.sock = sock
         self.was_reset = was_reset  # a reset came, and a call has taken it from the socket
@@ -166,6 +168,13 @@ class Conn:
                     raise DeadlinePassed(f"{len(view)} of {len(data)} bytes could not be sent "
                                          f"in {deadline.seconds:.1f} s") from None
 
+    def try_send(self, data):
+        """Send some of `data` if the socket has room: how many bytes were taken."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
     def fill(self, quiet=0.3, at_most=64 * 1024 * 1024, seed=1):
         """Send the pattern until nobody takes a byte for `quiet` seconds, or the connection is
         reset; how many were taken."""
@@ -208,6 +217,13 @@ class Conn:
             except BlockingIOError:
                 if not poll(self.sock, select.POLLIN, deadline.left()):
                     raise DeadlinePassed(f"nothing arrived in {deadline.seconds:.1f} s") from None
+
+    def try_read(self):
+        """What is there now: bytes, b'' at the end of the stream, None when there is nothing."""
+        try:
+            return self.sock.recv(1 << 20)
+        except BlockingIOError:
+            return None
 
     def read(self, size, seconds=10):
         """Exactly `size` bytes."""
@@ -651,16 +667,14 @@ def stream(source, destination, size, *, seed=1, chunk=256 * 1024, seconds=30):
     what = Pattern(seed)
     sent = received = 0
     while received < size:
-        events = poll_two(source if sent < size else None, destination, deadline.left())
-        assert events, f"{received} of {size} bytes arrived in {deadline.seconds:.1f} s (sent {sent})"
-        if sent < size:
-            try:
-                sent += source.sock.send(what.take(sent, min(chunk, size - sent)))
-            except BlockingIOError:
-                pass
-        try:
-            data = destination.sock.recv(1 << 20)
-        except BlockingIOError:
+        data = destination.try_read()
+        if data is None:
+            is_sending = sent < size or source.backlog
+            events = poll_two(source if is_sending else None, destination, deadline.left())
+            assert events, (f"{received} of {size} bytes arrived in {deadline.seconds:.1f} s "
+                            f"(sent {sent})")
+            if is_sending:
+                sent += source.try_send(what.take(sent, min(chunk, size - sent)))
             continue
         assert data, f"the stream ended after {received} of {size} bytes"
         wrong = what.first_difference(received, data)
