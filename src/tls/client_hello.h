@@ -2,10 +2,31 @@
 /*
  * client_hello.h - reads what a ClientHello asks for, without taking part in the handshake.
  *
- * Works on the raw bytes of the connection as MSG_PEEK shows them: TLS records (RFC 8446, 5.1) that
- * carry one handshake message, split at any byte and over any number of records. Every length is
- * checked against the bytes received and against the length that encloses it. The verdict does not
- * depend on how the bytes were cut. Nothing is allocated, nothing is trusted.
+ * Works on the raw bytes of the connection as MSG_PEEK shows them: TLS records that carry one
+ * handshake message, split at any byte and over any number of records. Every length is checked
+ * against the bytes received and against the length that encloses it. The verdict does not depend
+ * on how the bytes were cut: of the first bytes of a connection it is PARTIAL, or what it is of all
+ * of them. Nothing is allocated, nothing is trusted.
+ *
+ * What is refused:
+ *   - records: empty, longer than 2^14 bytes, of another kind or of a major version other than 3
+ *     before the message is complete (RFC 8446, 5.1: handshake messages are not interleaved with
+ *     other records, and fragments of them are not empty); the minor version is ignored (Appendix
+ *     D), and so is all that comes behind the message
+ *   - another message than a ClientHello, lengths that do not fit (RFC 8446, 4.1.2; RFC 5246,
+ *     7.4.1.2), no cipher or no compression method, any extension twice, a pre_shared_key that is
+ *     not the last (RFC 8446, 4.2, 4.2.11); no extensions at all are right (RFC 5246, 7.4.1.2)
+ *   - server_name: an empty list, another type than host_name, a second name (RFC 6066, 3), more
+ *     than 255 bytes, or a byte other than visible ASCII, NUL among them
+ *   - protocols: an empty list, an empty protocol (RFC 7301, 3.1)
+ *
+ * What is not: an empty name counts as none, and one trailing dot is dropped, as is the case of
+ * letters; an address or an asterisk is a name like any other. Extensions that say nothing of the
+ * choice of a server are not looked into: that is up to whoever makes the handshake.
+ *
+ * OpenSSL reads all names alike but for these: it takes names of any bytes but NUL, takes types
+ * that it does not know twice, skips up to 32 empty records and warnings amid the message, waits
+ * for the whole of the last record, takes longer messages, and reads SSLv2 hellos.
  */
 #ifndef CULVERT_TLS_CLIENT_HELLO_H
 #define CULVERT_TLS_CLIENT_HELLO_H
