@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "config/endpoint.h"
 #include "config/value_number.h"
+#include "config/value_prefix.h"
 
 /* One word of a value, and where it starts. */
 struct word {
@@ -195,91 +196,6 @@ static bool parse_reference(const struct parser *parser, const struct word *word
                            "'%s' cannot be the name of a [%s]: 1 to 32 of A-Z a-z 0-9 _ . -",
                            word->string, section_table[parser->option->refers_to].word);
     return true;
-}
-
-/* ---- prefixes ---------------------------------------------------------------------------------
- */
-
-static bool add_prefix(const struct parser *parser, struct item *item, const char *string,
-                       size_t length, const struct origin *origin)
-{
-    struct error error = {0};
-    struct prefix prefix;
-
-    if (!prefix_parse(string, length, &prefix, &error))
-        return value_error(parser, origin, "%s", error.text);
-    /* The array doubles whenever the count is a power of two. */
-    if ((item->prefix_count & (item->prefix_count - 1)) == 0) {
-        size_t capacity = item->prefix_count == 0 ? 1 : 2 * item->prefix_count;
-        struct prefix *more = realloc(item->prefixes, capacity * sizeof(*more));
-
-        if (more == NULL)
-            return diagnostics_out_of_memory(parser->diagnostics);
-        item->prefixes = more;
-    }
-    item->prefixes[item->prefix_count++] = prefix;
-    return true;
-}
-
-/* Where the dump is read, "relative to this file" would mean another folder. */
-static bool set_file_text(struct item *item, const char *path)
-{
-    char *text = NULL;
-
-    if (asprintf(&text, "@%s", path) == -1)
-        return false;
-    free(item->text);
-    item->text = text;
-    return true;
-}
-
-/* @file: one prefix per line; '#' starts a comment. */
-static bool read_prefix_file(const struct parser *parser, const struct word *word,
-                             struct item *item)
-{
-    struct error error = {0};
-    char *path = source_file_resolve(parser->origin->file, word->string + 1);
-
-    if (path == NULL || !set_file_text(item, path)) {
-        free(path);
-        return diagnostics_out_of_memory(parser->diagnostics);
-    }
-    const struct source_file *file = source_file_read(parser->files, path, &error);
-    if (file == NULL) {
-        diagnostics_error(parser->diagnostics, TOPIC_FILE, &word->origin, "%s %s", path,
-                          error.text);
-        free(path);
-        return false;
-    }
-    free(path);
-    bool is_good = true;
-    const char *end = file->text + file->length;
-    unsigned number = 1;
-    for (const char *line = file->text; line < end && is_good; number++) {
-        const char *newline = memchr(line, '\n', (size_t)(end - line));
-        size_t length = (size_t)((newline == NULL ? end : newline) - line);
-        size_t first = 0;
-        size_t last = 0;
-
-        while (first < length && strchr(" \t\r", line[first]) != NULL && line[first] != '\0')
-            first++;
-        for (last = first; last < length && line[last] != '#'; last++)
-            ;
-        while (last > first && strchr(" \t\r", line[last - 1]) != NULL && line[last - 1] != '\0')
-            last--;
-        struct origin origin = {file, number, (unsigned)first + 1, (unsigned)(last - first)};
-        if (last > first)
-            is_good = add_prefix(parser, item, line + first, last - first, &origin);
-        line = newline == NULL ? end : newline + 1;
-    }
-    return is_good;
-}
-
-static bool parse_prefix(const struct parser *parser, const struct word *word, struct item *item)
-{
-    if (word->string[0] == '@')
-        return read_prefix_file(parser, word, item);
-    return add_prefix(parser, item, word->string, word->length, &word->origin);
 }
 
 /* ---- addresses and servers --------------------------------------------------------------------
@@ -568,7 +484,8 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
     case VALUE_ADDR:
         return parse_addr(parser, word, item);
     case VALUE_PREFIX:
-        return parse_prefix(parser, word, item);
+        return value_prefix_parse(word->string, &word->origin, parser->files, item,
+                                  parser->diagnostics);
     case VALUE_REF:
         return parse_reference(parser, word);
     case VALUE_SERVER:

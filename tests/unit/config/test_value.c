@@ -127,28 +127,6 @@ static void test_wrong_servers_say_where(void **state)
     expect_refused(POOL_SERVER, "10.0.0.1:80, weight=3", "'weight=3' is no address");
 }
 
-static void test_prefix_files(void **state)
-{
-    struct setting setting = {0};
-    char wanted[128];
-
-    (void)state;
-    write_file("list", "# who\n10.0.0.0/8\n\n  ::1  # me\r\n192.0.2.1\n");
-    assert_null(parse(ROUTE_SOURCE, "172.16.0.0/12 @list", &setting));
-    assert_int_equal(setting.count, 2);
-    assert_int_equal(setting.items[0].prefix_count, 1);
-    assert_int_equal(setting.items[1].prefix_count, 3);
-    snprintf(wanted, sizeof(wanted), "@%s/list", fixture_folder);
-    assert_string_equal(setting.items[1].text, wanted);
-    setting_clear(&setting);
-    write_file("list", "10.0.0.0/8\n10.0.0.1/8\n");
-    expect_refused(ROUTE_SOURCE, "@list", "has bits set behind its first 8");
-    write_bytes("list", "10.0.0.0/8\0\n", 12);
-    expect_refused(ROUTE_SOURCE, "@list", "needs a prefix length");
-    expect_refused(ROUTE_SOURCE, "@missing", "cannot be opened");
-    expect_refused(ROUTE_SOURCE, "@.", "is a folder");
-}
-
 static void test_paths_become_absolute_and_words_stay(void **state)
 {
     struct setting setting = {0};
@@ -198,7 +176,6 @@ int main(void)
         cmocka_unit_test(test_lists_split_at_blanks_and_commas),
         cmocka_unit_test(test_servers),
         cmocka_unit_test(test_wrong_servers_say_where),
-        cmocka_unit_test(test_prefix_files),
         cmocka_unit_test(test_paths_become_absolute_and_words_stay),
         cmocka_unit_test(test_asking_for_nothing),
     };
