@@ -8,15 +8,12 @@
 #include "config/snapshot_build.h"
 
 #include <assert.h>
-#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "config/machine.h"
-
-#define CONTROL_SOCKET_FOLDER "/run/culvert"
+#include "config/snapshot_process.h"
+#include "config/snapshot_value.h"
 
 struct builder {
     const struct settings *settings;
@@ -24,183 +21,6 @@ struct builder {
     unsigned *pool_of_listener;           /* by section number: its anonymous pool */
     struct listener_config **listener_of; /* by section number; NULL: not enabled */
 };
-
-static bool copy_text(char **copy, const char *text)
-{
-    if (text == NULL)
-        return true;
-    *copy = strdup(text);
-    return *copy != NULL;
-}
-
-static gid_t group_id(const struct settings *settings, const struct section *section,
-                      enum option_id option)
-{
-    const char *name = settings_text(settings, section, option);
-    const struct group *group = name == NULL ? NULL : getgrnam(name);
-
-    return group == NULL ? (gid_t)-1 : group->gr_gid;
-}
-
-/* ---- the process ------------------------------------------------------------------------------
- */
-
-static bool fill_culvert(const struct settings *settings, struct process_config *process)
-{
-    const struct section *section = settings_first(settings, SECTION_CULVERT);
-    const struct item *workers = settings_item(settings, section, CULVERT_WORKERS);
-    const char *name = settings_text(settings, section, CULVERT_NAME);
-    char host[256] = "culvert";
-
-    if (name == NULL && gethostname(host, sizeof(host)) == 0)
-        host[sizeof(host) - 1] = '\0';
-    process->workers = workers->word == 0 ? machine_processors("") : (int)workers->number;
-    if (process->workers > option_table[CULVERT_WORKERS].most)
-        process->workers = (int)option_table[CULVERT_WORKERS].most;
-    process->cpu_affinity = settings_number(settings, section, CULVERT_CPU_AFFINITY) != 0;
-    process->open_files = (int)settings_number(settings, section, CULVERT_OPEN_FILES);
-    process->drain_timeout_ms = settings_ms(settings, section, CULVERT_DRAIN_TIMEOUT);
-    process->drain_delay_ms = settings_ms(settings, section, CULVERT_DRAIN_DELAY);
-    return copy_text(&process->name, name == NULL ? host : name) &&
-           copy_text(&process->user, settings_text(settings, section, CULVERT_USER)) &&
-           copy_text(&process->group, settings_text(settings, section, CULVERT_GROUP)) &&
-           copy_text(&process->pid_file, settings_text(settings, section, CULVERT_PID_FILE));
-}
-
-/* The largest pipe of all listeners: pipes are shared. */
-static size_t pipe_size(const struct settings *settings)
-{
-    const struct section *listener = settings_first(settings, SECTION_LISTEN);
-    int64_t largest = 0;
-
-    for (; listener != NULL; listener = section_next(listener)) {
-        int64_t size = settings_number(settings, listener, LISTEN_PIPE_SIZE);
-
-        if (size > largest)
-            largest = size;
-    }
-    return (size_t)largest;
-}
-
-static size_t buffer_memory(const struct item *item)
-{
-    uint64_t bytes = (uint64_t)item->number;
-
-    if (item->is_percent)
-        bytes = machine_memory("") / 100 * (uint64_t)item->number;
-    return bytes > SIZE_MAX ? SIZE_MAX : (size_t)bytes;
-}
-
-static void fill_limits(const struct settings *settings, struct process_config *process)
-{
-    static const enum on_limit words[] = {ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE};
-    const struct section *section = settings_first(settings, SECTION_LIMITS);
-    const struct item *pipes = settings_item(settings, section, LIMITS_MAX_PIPES);
-
-    process->max_connections = (int)settings_number(settings, section, LIMITS_MAX_CONNECTIONS);
-    process->on_limit = words[settings_word(settings, section, LIMITS_ON_LIMIT)];
-    process->buffer_memory = buffer_memory(settings_item(settings, section, LIMITS_BUFFER_MEMORY));
-    process->max_pipes = pipes->word == 0 ? -1 : (int)pipes->number;
-    process->pipe_size = pipe_size(settings);
-}
-
-static bool fill_log(const struct settings *settings, struct process_config *process)
-{
-    static const enum log_level levels[] = {LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG, LOG_TRACE};
-    /* In the order of the words: auto text logfmt json. */
-    static const int formats[] = {-1, LOG_TEXT, LOG_LOGFMT, LOG_JSON};
-    static const int colors[] = {-1, 1, 0};
-    static const int timestamps[] = {-1, 1, 0};
-    static const enum client_ip client_ips[] = {CLIENT_IP_FULL, CLIENT_IP_MASKED, CLIENT_IP_OFF};
-    const struct section *section = settings_first(settings, SECTION_LOG);
-    int access_format = settings_word(settings, section, LOG_OPTION_ACCESS_FORMAT);
-
-    process->log_level = levels[settings_word(settings, section, LOG_OPTION_LEVEL)];
-    process->log_format = formats[settings_word(settings, section, LOG_OPTION_FORMAT)];
-    process->log_color = colors[settings_word(settings, section, LOG_OPTION_COLOR)];
-    process->log_timestamps = timestamps[settings_word(settings, section, LOG_OPTION_TIMESTAMPS)];
-    process->access_format = access_format < 0 ? -2 : formats[access_format];
-    process->client_ip = client_ips[settings_word(settings, section, LOG_OPTION_CLIENT_IP)];
-    process->log_queue = (int)settings_number(settings, section, LOG_OPTION_QUEUE);
-    return copy_text(&process->log_output, settings_text(settings, section, LOG_OPTION_OUTPUT)) &&
-           copy_text(&process->access_output,
-                     settings_text(settings, section, LOG_OPTION_ACCESS_OUTPUT)) &&
-           copy_text(&process->syslog_facility,
-                     settings_text(settings, section, LOG_OPTION_SYSLOG_FACILITY)) &&
-           copy_text(&process->syslog_tag, settings_text(settings, section, LOG_OPTION_SYSLOG_TAG));
-}
-
-/* How many addresses an item of a bind stands for, and the one number `index` of them. */
-static size_t bind_count(const struct item *item)
-{
-    if (item->endpoint == NULL)
-        return 0;
-    return item->endpoint->kind == ENDPOINT_HOST ? item->endpoint->addr_count : 1;
-}
-
-static struct addr bind_addr(const struct item *item, size_t index)
-{
-    return item->endpoint->kind == ENDPOINT_HOST ? item->endpoint->addrs[index]
-                                                 : item->endpoint->addr;
-}
-
-static size_t binds_count(const struct setting *bind)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < bind->count; i++)
-        count += bind_count(&bind->items[i]);
-    return count;
-}
-
-static bool has_addr(const struct addr *addrs, unsigned count, const struct addr *addr)
-{
-    for (unsigned i = 0; i < count; i++) {
-        if (addr_equal(&addrs[i], addr))
-            return true;
-    }
-    return false;
-}
-
-/* The TCP addresses of a control section, each once and without `others`. */
-static bool fill_control_binds(const struct setting *bind, const struct addr *others,
-                               unsigned other_count, struct addr **addrs, unsigned *count)
-{
-    *addrs = calloc(binds_count(bind) + 1, sizeof(**addrs));
-    if (*addrs == NULL)
-        return false;
-    for (size_t i = 0; i < bind->count; i++) {
-        for (size_t k = 0; k < bind_count(&bind->items[i]); k++) {
-            struct addr addr = bind_addr(&bind->items[i], k);
-
-            if (addr.family != AF_UNIX && !has_addr(others, other_count, &addr))
-                (*addrs)[(*count)++] = addr;
-        }
-    }
-    return true;
-}
-
-static bool fill_control(const struct settings *settings, struct process_config *process)
-{
-    const struct section *admin = settings_first(settings, SECTION_ADMIN);
-    const struct section *metrics = settings_first(settings, SECTION_METRICS);
-    const struct item *socket = settings_item(settings, admin, ADMIN_SOCKET);
-    const char *path = NULL;
-
-    if (socket == NULL) /* the usual place, if it is free */
-        path = access(CONTROL_SOCKET_FOLDER, W_OK) == 0 ? "" : NULL;
-    else if (socket->word < 0)
-        path = socket->text;
-    process->admin_socket_mode = (mode_t)settings_number(settings, admin, ADMIN_SOCKET_MODE);
-    process->admin_socket_group = group_id(settings, admin, ADMIN_SOCKET_GROUP);
-    process->max_sessions_listed = (int)settings_number(settings, admin, ADMIN_MAX_SESSIONS_LISTED);
-    return copy_text(&process->admin_socket, path) &&
-           fill_control_binds(settings_get(settings, admin, ADMIN_BIND), NULL, 0,
-                              &process->admin_binds, &process->admin_bind_count) &&
-           fill_control_binds(settings_get(settings, metrics, METRICS_BIND), process->admin_binds,
-                              process->admin_bind_count, &process->metrics_binds,
-                              &process->metrics_bind_count);
-}
 
 /* ---- pools ------------------------------------------------------------------------------------
  */
@@ -287,7 +107,7 @@ static bool fill_server(struct builder *builder, struct server *server,
     server->index = builder->snapshot->server_count++;
     atomic_init(&server->health, health);
     if (addr->family == AF_UNIX) {
-        if (!copy_text(&server->path, addr->path))
+        if (!snapshot_copy(&server->path, addr->path))
             return false;
         server->addr.path = server->path;
     }
@@ -320,7 +140,7 @@ static bool fill_servers(struct builder *builder, struct pool *pool, const struc
             server->position = pool->server_count++;
             if (!fill_server(builder, server, endpoint, max_connections, addr))
                 return false;
-            if (count == 1 ? !copy_text(&server->name, endpoint->name)
+            if (count == 1 ? !snapshot_copy(&server->name, endpoint->name)
                            : !name_numbered(setting, endpoint, &number, &server->name))
                 return false;
         }
@@ -339,10 +159,10 @@ static bool add_pool(struct builder *builder, const char *name, const struct sec
 
     pool->index = snapshot->pool_count++;
     pool->options = pool_options(settings, section);
-    if (!copy_text(&pool->name, name) || !fill_servers(builder, pool, servers, max_connections))
+    if (!snapshot_copy(&pool->name, name) || !fill_servers(builder, pool, servers, max_connections))
         return false;
     if (section != NULL &&
-        !copy_text(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
+        !snapshot_copy(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
         return false;
     return pool_prepare(pool);
 }
@@ -386,24 +206,21 @@ static struct pool *find_pool(const struct builder *builder, const char *name)
 
 static bool fill_binds(struct listener_config *listener, const struct setting *bind)
 {
-    size_t count = binds_count(bind);
+    size_t count = snapshot_binds(bind, NULL);
 
     listener->binds = calloc(count + 1, sizeof(*listener->binds));
     listener->bind_paths = calloc(count + 1, sizeof(*listener->bind_paths));
     if (listener->binds == NULL || listener->bind_paths == NULL)
         return false;
-    for (size_t i = 0; i < bind->count; i++) {
-        for (size_t k = 0; k < bind_count(&bind->items[i]); k++) {
-            unsigned number = listener->bind_count++;
-            struct addr *addr = &listener->binds[number];
+    listener->bind_count = (unsigned)snapshot_binds(bind, listener->binds);
+    for (unsigned i = 0; i < listener->bind_count; i++) {
+        struct addr *addr = &listener->binds[i];
 
-            *addr = bind_addr(&bind->items[i], k);
-            if (addr->family != AF_UNIX)
-                continue;
-            if (!copy_text(&listener->bind_paths[number], addr->path))
-                return false;
-            addr->path = listener->bind_paths[number];
-        }
+        if (addr->family != AF_UNIX)
+            continue;
+        if (!snapshot_copy(&listener->bind_paths[i], addr->path))
+            return false;
+        addr->path = listener->bind_paths[i];
     }
     return true;
 }
@@ -461,13 +278,13 @@ static bool fill_listener(struct builder *builder, const struct section *section
         .freebind = settings_number(settings, section, LISTEN_FREEBIND) != 0,
         .defer_accept_ms = settings_ms(settings, section, LISTEN_DEFER_ACCEPT),
         .socket_mode = (mode_t)settings_number(settings, section, LISTEN_SOCKET_MODE),
-        .socket_group = group_id(settings, section, LISTEN_SOCKET_GROUP),
+        .socket_group = snapshot_group(settings, section, LISTEN_SOCKET_GROUP),
         .socket = socket_options(settings, section, LISTEN_NODELAY),
     };
     listener->router = router_create(fallback);
-    return listener->router != NULL && copy_text(&listener->name, section->name) &&
-           copy_text(&listener->description,
-                     settings_text(settings, section, LISTEN_DESCRIPTION)) &&
+    return listener->router != NULL && snapshot_copy(&listener->name, section->name) &&
+           snapshot_copy(&listener->description,
+                         settings_text(settings, section, LISTEN_DESCRIPTION)) &&
            fill_binds(listener, section_value(section, LISTEN_BIND));
 }
 
@@ -537,8 +354,9 @@ static bool fill_routes(struct builder *builder)
             settings_word(settings, section, ROUTE_ACTION) == 1 ? ROUTE_REJECT : ROUTE_RELAY;
         if (route->action == ROUTE_RELAY)
             route->pool = find_pool(builder, pool);
-        if (!copy_text(&route->name, section->name) ||
-            !copy_text(&route->description, settings_text(settings, section, ROUTE_DESCRIPTION)))
+        if (!snapshot_copy(&route->name, section->name) ||
+            !snapshot_copy(&route->description,
+                           settings_text(settings, section, ROUTE_DESCRIPTION)))
             return false;
         for (size_t i = 0; i < listen->count; i++) {
             const struct section *named =
@@ -631,12 +449,9 @@ static bool fill_tallies(struct builder *builder)
 
 static bool fill(struct builder *builder)
 {
-    struct process_config *process = &builder->snapshot->process;
-
-    fill_limits(builder->settings, process);
-    return fill_culvert(builder->settings, process) && fill_log(builder->settings, process) &&
-           fill_control(builder->settings, process) && fill_pools(builder) &&
-           fill_listeners(builder) && fill_routes(builder) && fill_tallies(builder);
+    return snapshot_process_fill(builder->settings, &builder->snapshot->process) &&
+           fill_pools(builder) && fill_listeners(builder) && fill_routes(builder) &&
+           fill_tallies(builder);
 }
 
 struct snapshot *snapshot_build(const struct settings *settings, const char *source)
@@ -653,7 +468,7 @@ struct snapshot *snapshot_build(const struct settings *settings, const char *sou
     if (snapshot != NULL)
         atomic_init(&snapshot->references, 1);
     if (snapshot == NULL || builder.pool_of_listener == NULL || builder.listener_of == NULL ||
-        !copy_text(&snapshot->source, source) || !fill(&builder)) {
+        !snapshot_copy(&snapshot->source, source) || !fill(&builder)) {
         snapshot_unref(snapshot);
         snapshot = NULL;
     }
