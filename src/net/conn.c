@@ -138,8 +138,11 @@ void conn_note_event(struct conn *conn, short what)
         if (conn->write_wants_read)
             conn->ready_out = true;
     }
-    if ((what & EV_WRITE) != 0)
+    if ((what & EV_WRITE) != 0) {
         conn->ready_out = true;
+        if (conn->read_wants_write)
+            conn->ready_in = true;
+    }
     if ((what & EV_CLOSED) != 0)
         conn->hup_in = true;
     conn->was_active = true;

@@ -34,7 +34,9 @@ enum io_result {
 
 /*
  * The one seam between plain sockets and TLS. Reads and writes never block, set `*moved` on
- * IO_MOVED only, retry EINTR themselves and clear ready_in or ready_out when they would block.
+ * IO_MOVED only, retry EINTR themselves and clear ready_in or ready_out when they would block. A
+ * read may answer IO_BLOCKED with ready_in set: it has worked enough for one turn without a byte to
+ * show for it (TLS records without data).
  */
 struct conn_ops {
     enum io_result (*read)(struct conn *conn, void *bytes, size_t size, size_t *moved);
@@ -69,6 +71,7 @@ struct conn {
     bool was_active : 1;    /* an event came since the worker's last tick */
     bool is_drained : 1;    /* TLS: the last recv was short, so the next would bring nothing */
     bool write_wants_read : 1; /* TLS: a write goes on when there is something to read */
+    bool read_wants_write : 1; /* TLS: a read goes on when there is room to write */
 };
 
 /* Plain sockets. */

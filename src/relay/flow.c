@@ -184,10 +184,13 @@ static bool close_will_do(const struct flow *flow)
     return flow->destination->ops->close_ends && flow->destination->eof && flow->source->fin_out;
 }
 
-/* All is delivered: tell the destination that the stream has ended. */
-static void pass_end_on(struct flow *flow)
+/* All is delivered: tell the destination that the stream has ended. Over TLS that takes bytes, too,
+   for which there may be no room. */
+static void pass_end_on(struct flow *flow, int64_t now_ms)
 {
     if (flow_fault_holds_end(flow))
+        return;
+    if (flow->stalled_ms != 0 && !flow->destination->ready_out)
         return;
     if (close_will_do(flow)) {
         flow->state = FLOW_ENDED;
@@ -196,8 +199,10 @@ static void pass_end_on(struct flow *flow)
     switch (flow->destination->ops->shutdown_write(flow->destination)) {
     case IO_MOVED:
         flow->state = FLOW_ENDED;
+        flow->stalled_ms = 0;
         return;
     case IO_BLOCKED:
+        account_stall(flow, now_ms);
         return;
     case IO_ENDED: /* reads only */
     case IO_FAILED:
@@ -225,7 +230,9 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
     case IO_MOVED:
         break;
     case IO_BLOCKED:
-        return FLOW_WAITS_FOR_SOURCE;
+        if (source->is_drained && !flow_fault_skips_recheck())
+            relay_recheck(resources, source);
+        return source->ready_in ? FLOW_WAITS_FOR_TURN : FLOW_WAITS_FOR_SOURCE;
     case IO_ENDED:
         source_ended(flow, now_ms);
         return FLOW_WAITS_FOR_TURN;
@@ -374,7 +381,7 @@ static enum flow_wait pump_once(struct flow *flow, struct relay_resources *resou
     case FLOW_BROKEN:
         return FLOW_WAITS_FOR_NOTHING;
     case FLOW_ENDING:
-        pass_end_on(flow);
+        pass_end_on(flow, now_ms);
         return flow->state == FLOW_ENDING ? FLOW_WAITS_FOR_DESTINATION : FLOW_WAITS_FOR_NOTHING;
     case FLOW_OPEN:
         break;
