@@ -62,6 +62,9 @@ enum io_result tls_conn_handshake(struct conn *conn);
 enum tls_fault tls_conn_fault(const struct conn *conn);
 const char *tls_conn_fault_text(const struct conn *conn);
 
+/* Whether an IO_ENDED stood for a FIN without close_notify. */
+bool tls_conn_was_lenient(const struct conn *conn);
+
 /* Of a complete handshake: "TLSv1.3"; whether it resumed a session; the protocol agreed on by ALPN
    ("" when none), in `buffer`. */
 const char *tls_conn_version(const struct conn *conn);

@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tls_conn.c - TLS behind conn_ops: what each outcome of OpenSSL means to a conn.
+ */
+#include "tls/tls_conn.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/text.h"
+#include "tls/tls_bio.h"
+#include "tls/tls_error.h"
+#include "tls/tls_internal.h"
+
+/* Records of one read: a peer that sends them small must not keep the worker. */
+#define READ_RECORDS 64
+
+/* A peer that sends this much in a row without a byte of data (KeyUpdates: some 2,400) only wants
+   to keep us busy. */
+#define FRUITLESS_BYTES_MAX 65536
+
+/* What is dropped in one call before a close, and how many calls: see drop_input(). */
+#define DROP_BYTES ((size_t)1 << 20)
+#define DROPS 16
+
+#define FAULT_TEXT_BYTES 160
+
+/* What one recv(2) may bring: records of a burst together, while it lasts. */
+#define READ_BUFFER_BYTES 65536
+
+/* How reading stands. It only ever moves down this list. */
+enum reading { READING, READING_ENDED, READING_FAILED };
+
+struct tls_conn {
+    struct tls_peer peer; /* first: SSL_get_app_data() points to it */
+    struct tls_bio bio;
+    SSL *ssl;
+    char *fault_text;         /* NULL: none, or no memory for it */
+    enum reading reading : 8; /* told to the caller once all bytes before it are */
+    enum tls_fault fault : 8;
+    bool writing_failed : 1;
+    bool is_open : 1;     /* the handshake is complete */
+    bool is_notified : 1; /* our close_notify is out */
+    bool was_lenient : 1;
+};
+
+/* What a call of OpenSSL that did not succeed asks for. */
+enum outcome {
+    OUTCOME_AGAIN,       /* it returned behind records without data */
+    OUTCOME_WANTS_READ,  /* the socket has nothing */
+    OUTCOME_WANTS_WRITE, /* the socket takes nothing */
+    OUTCOME_ENDED,
+    OUTCOME_FAILED,
+};
+
+static void set_fault(struct tls_conn *tls, enum tls_fault fault, const char *words)
+{
+    if (tls->fault != TLS_FAULT_NONE)
+        return;
+    tls->fault = fault;
+    tls->fault_text = strdup(words);
+    if (fault != TLS_FAULT_TRUNCATED)
+        conn_fail(tls->bio.conn, EPROTO);
+}
+
+/* The error queue in words, or `otherwise` when it is empty. */
+static void set_fault_from_queue(struct tls_conn *tls, const char *otherwise)
+{
+    char memory[FAULT_TEXT_BYTES];
+    struct text text = text_over(memory, sizeof(memory));
+
+    tls_error_take(tls->ssl, &text);
+    if (text.length == 0)
+        text_append(&text, otherwise);
+    set_fault(tls, TLS_FAULT_PROTOCOL, memory);
+}
+
+/* Whether no part of a record has been read of which the rest is missing. */
+static bool is_between_records(const SSL *ssl)
+{
+    return SSL_has_pending(ssl) == 0 && strcmp(SSL_rstate_string(ssl), "RH") == 0;
+}
+
+/*
+ * The peer's FIN came without its close_notify. A TLS 1.2 peer that has our close_notify drops what
+ * it had still to send, and may close without an answer (RFC 5246, 7.2.1): nothing is missing.
+ */
+static enum outcome judge_bare_end(struct tls_conn *tls)
+{
+    bool is_answer = tls->is_notified && SSL_version(tls->ssl) <= TLS1_2_VERSION;
+    bool is_complete = is_between_records(tls->ssl);
+
+    if (!tls->is_open) {
+        set_fault(tls, TLS_FAULT_TRUNCATED, "the peer closed during the handshake");
+        return OUTCOME_FAILED;
+    }
+    if (is_complete && (tls->peer.context->lenient_truncation || is_answer)) {
+        tls->was_lenient = true;
+        return OUTCOME_ENDED;
+    }
+    set_fault(tls, TLS_FAULT_TRUNCATED,
+              is_complete ? "the stream ended without close_notify"
+                          : "the stream ended in the middle of a record");
+    return OUTCOME_FAILED;
+}
+
+/*
+ * The one place where an outcome of OpenSSL gets its meaning. To be called right after the call
+ * that answered `result`; leaves the thread's error queue empty, lest another conn find it.
+ */
+static enum outcome judge(struct tls_conn *tls, int result)
+{
+    enum outcome outcome = OUTCOME_FAILED;
+
+    switch (SSL_get_error(tls->ssl, result)) {
+    case SSL_ERROR_WANT_READ:
+        outcome = tls->bio.is_blocked ? OUTCOME_WANTS_READ : OUTCOME_AGAIN;
+        break;
+    case SSL_ERROR_WANT_WRITE:
+        outcome = OUTCOME_WANTS_WRITE;
+        break;
+    case SSL_ERROR_ZERO_RETURN:
+        outcome = tls->bio.at_end ? judge_bare_end(tls) : OUTCOME_ENDED;
+        break;
+    case SSL_ERROR_SYSCALL:
+    case SSL_ERROR_SSL:
+        if (tls->bio.at_end && tls->reading == READING)
+            outcome = judge_bare_end(tls);
+        else if (ERR_peek_error() != 0 || tls->bio.conn->error == 0)
+            set_fault_from_queue(tls, "TLS failed");
+        break;
+    default:
+        set_fault_from_queue(tls, "TLS asks for what a relay does not do");
+        break;
+    }
+    ERR_clear_error();
+    return outcome;
+}
+
+/* Before each call of OpenSSL. */
+static void prepare(struct tls_conn *tls)
+{
+    ERR_clear_error();
+    tls->bio.is_blocked = false;
+}
+
+/* A call brought no data although there was something to read: whether that may go on. */
+static bool may_be_fruitless(struct tls_conn *tls)
+{
+    if (tls->bio.fruitless_bytes <= FRUITLESS_BYTES_MAX)
+        return true;
+    set_fault(tls, TLS_FAULT_PROTOCOL, "too many records without data");
+    return false;
+}
+
+/* Reads records until `size` bytes are there, the socket is empty, or enough work is done. */
+static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t size)
+{
+    struct conn *conn = tls->bio.conn;
+    size_t total = 0;
+
+    for (int records = 0; total < size && records < READ_RECORDS; records++) {
+        size_t count = 0;
+
+        prepare(tls);
+        if (SSL_read_ex(tls->ssl, bytes + total, size - total, &count) == 1) {
+            total += count;
+            tls->bio.fruitless_bytes = 0;
+            continue;
+        }
+        switch (judge(tls, 0)) {
+        case OUTCOME_AGAIN: /* ready_in stays: there may be more */
+            if (!may_be_fruitless(tls))
+                tls->reading = READING_FAILED;
+            return total;
+        case OUTCOME_WANTS_READ:
+            conn->ready_in = false;
+            return total;
+        case OUTCOME_WANTS_WRITE:
+            conn->ready_in = false;
+            conn->ready_out = false;
+            conn->read_wants_write = true;
+            return total;
+        case OUTCOME_ENDED:
+            tls->reading = READING_ENDED;
+            return total;
+        case OUTCOME_FAILED:
+            tls->reading = READING_FAILED;
+            return total;
+        }
+    }
+    return total;
+}
+
+static enum io_result tls_read(struct conn *conn, void *bytes, size_t size, size_t *moved)
+{
+    struct tls_conn *tls = conn->tls;
+
+    if (tls->reading == READING) {
+        size_t total;
+
+        conn->read_wants_write = false;
+        total = read_records(tls, bytes, size);
+        if (total > 0) {
+            *moved = total;
+            conn->moved_in = true;
+            return IO_MOVED;
+        }
+    }
+    switch (tls->reading) {
+    case READING:
+        return IO_BLOCKED;
+    case READING_ENDED:
+        conn->eof = true;
+        return IO_ENDED;
+    case READING_FAILED:
+        break;
+    }
+    return IO_FAILED;
+}
+
+/* What a write or a shutdown that did not succeed leaves behind: IO_BLOCKED or IO_FAILED. */
+static enum io_result stop_writing(struct tls_conn *tls, int result)
+{
+    struct conn *conn = tls->bio.conn;
+
+    switch (judge(tls, result)) {
+    case OUTCOME_WANTS_WRITE:
+        conn->ready_out = false;
+        return IO_BLOCKED;
+    case OUTCOME_AGAIN:
+    case OUTCOME_WANTS_READ:
+        conn->ready_out = false;
+        conn->write_wants_read = true;
+        return IO_BLOCKED;
+    case OUTCOME_ENDED:
+    case OUTCOME_FAILED:
+        break;
+    }
+    tls->writing_failed = true;
+    return IO_FAILED;
+}
+
+static enum io_result tls_write(struct conn *conn, const void *bytes, size_t size, size_t *moved)
+{
+    struct tls_conn *tls = conn->tls;
+    enum io_result result = IO_MOVED;
+    size_t total = 0;
+
+    if (tls->writing_failed)
+        return IO_FAILED;
+    conn->write_wants_read = false;
+    while (total < size && result == IO_MOVED) {
+        size_t count = 0;
+
+        prepare(tls);
+        /* One record: SSL_MODE_ENABLE_PARTIAL_WRITE. */
+        if (SSL_write_ex(tls->ssl, (const unsigned char *)bytes + total, size - total, &count) == 1)
+            total += count;
+        else
+            result = stop_writing(tls, 0);
+    }
+    if (total == 0)
+        return result;
+    *moved = total;
+    return IO_MOVED; /* a failure behind it is told at the next call */
+}
+
+static enum io_result tls_shutdown_write(struct conn *conn)
+{
+    struct tls_conn *tls = conn->tls;
+
+    if (tls->writing_failed)
+        return IO_FAILED;
+    conn->write_wants_read = false;
+    if (!tls->is_notified && SSL_in_init(tls->ssl) == 1) {
+        /* In the middle of a message of the peer's, which has to be read first. */
+        conn->ready_out = false;
+        conn->write_wants_read = true;
+        return IO_BLOCKED;
+    }
+    if (!tls->is_notified) {
+        int result;
+
+        prepare(tls);
+        result = SSL_shutdown(tls->ssl);
+        if (result < 0)
+            return stop_writing(tls, result);
+        tls->is_notified = true;
+    }
+    return conn_plain_ops.shutdown_write(conn);
+}
+
+/*
+ * Raw bytes that nobody will read would make the kernel answer close(2) with a reset, which may
+ * overtake what was sent before: the last bytes, our close_notify, or the alert that says what is
+ * wrong. recv(2) with MSG_TRUNC drops them in the kernel (tcp(7)).
+ */
+static void drop_input(struct conn *conn)
+{
+    int drops = conn->is_tcp ? DROPS : 0;
+
+    while (drops-- > 0 && recv(conn->fd, NULL, DROP_BYTES, MSG_TRUNC | MSG_DONTWAIT) > 0)
+        continue;
+}
+
+static void tls_release(struct conn *conn, bool is_reset)
+{
+    struct tls_conn *tls = conn->tls;
+
+    if (!is_reset)
+        drop_input(conn);
+    conn->tls = NULL;
+    SSL_free(tls->ssl);
+    tls_context_free(tls->peer.context);
+    free(tls->fault_text);
+    free(tls);
+    ERR_clear_error();
+}
+
+const struct conn_ops conn_tls_ops = {
+    .read = tls_read,
+    .write = tls_write,
+    .shutdown_write = tls_shutdown_write,
+    .release = tls_release,
+    .may_splice = false,
+    .close_ends = false,
+    .short_read_empties = false,
+};
+
+void tls_conn_configure(SSL_CTX *ssl_ctx)
+{
+    /* Without AUTO_RETRY a read returns after each record that carries no data, so that a flood of
+       them cannot keep the worker. */
+    SSL_CTX_clear_mode(ssl_ctx, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                  SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_read_ahead(ssl_ctx, 1);
+    SSL_CTX_set_default_read_buffer_len(ssl_ctx, READ_BUFFER_BYTES);
+}
+
+/* The SSL of a conn, with BIO, context and role. */
+static SSL *make_ssl(struct tls_conn *tls, const struct tls_target *target)
+{
+    struct tls_context *context = tls->peer.context;
+    SSL *ssl = SSL_new(context->ssl_ctx);
+    BIO *bio = tls_bio_create(&tls->bio);
+
+    if (ssl == NULL || bio == NULL || SSL_set_app_data(ssl, &tls->peer) != 1) {
+        BIO_free(bio);
+        SSL_free(ssl);
+        return NULL;
+    }
+    SSL_set_bio(ssl, bio, bio);
+    if (!tls_context_prepare(context, ssl, target)) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    if (context->lenient_truncation)
+        SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF); /* judge_bare_end() decides */
+    switch (context->role) {
+    case TLS_SERVER:
+        SSL_set_accept_state(ssl);
+        break;
+    case TLS_CLIENT:
+        SSL_set_connect_state(ssl);
+        break;
+    }
+    return ssl;
+}
+
+bool tls_conn_start(struct conn *conn, struct tls_context *context, const struct tls_target *target)
+{
+    struct tls_conn *tls = calloc(1, sizeof(*tls));
+
+    assert(conn->tls == NULL && conn->fd != -1 &&
+           (target == NULL) == (context->role == TLS_SERVER));
+    if (tls == NULL)
+        return false;
+    tls->peer.context = tls_context_ref(context);
+    tls->peer.session_key = target != NULL ? target->session_key : 0;
+    tls->bio.conn = conn;
+    tls->ssl = make_ssl(tls, target);
+    ERR_clear_error();
+    if (tls->ssl == NULL) {
+        tls_context_free(context);
+        free(tls);
+        return false;
+    }
+    conn->tls = tls;
+    conn->ops = &conn_tls_ops;
+    conn_look_again(conn);
+    return true;
+}
+
+/* The handshake is complete: whether the peer is one of those who may take part. */
+static enum io_result check_identity(struct tls_conn *tls)
+{
+    struct conn *conn = tls->bio.conn;
+    char words[FAULT_TEXT_BYTES] = "the peer's certificate is not accepted";
+
+    if (tls_context_accepts(tls->peer.context, tls->ssl, words, sizeof(words))) {
+        tls->is_open = true;
+        tls->bio.trusts_short_reads = true;
+        tls->bio.fruitless_bytes = 0;
+        conn->ready_in = true; /* data may lie behind the handshake, read already */
+        ERR_clear_error();
+        return IO_MOVED;
+    }
+    ERR_clear_error();
+    set_fault(tls, TLS_FAULT_IDENTITY, words);
+    return IO_FAILED;
+}
+
+static enum io_result go_on_with_handshake(struct tls_conn *tls)
+{
+    enum outcome outcome;
+
+    do {
+        int result;
+
+        prepare(tls);
+        result = SSL_do_handshake(tls->ssl);
+        if (result == 1)
+            return check_identity(tls);
+        outcome = judge(tls, result);
+    } while (outcome == OUTCOME_AGAIN && may_be_fruitless(tls));
+
+    switch (outcome) {
+    case OUTCOME_WANTS_READ:
+        tls->bio.conn->ready_in = false;
+        return IO_BLOCKED;
+    case OUTCOME_WANTS_WRITE:
+        tls->bio.conn->ready_out = false;
+        return IO_BLOCKED;
+    case OUTCOME_ENDED:
+        set_fault(tls, TLS_FAULT_PROTOCOL, "the peer ended TLS during the handshake");
+        break;
+    case OUTCOME_AGAIN:
+    case OUTCOME_FAILED:
+        break;
+    }
+    return IO_FAILED;
+}
+
+enum io_result tls_conn_handshake(struct conn *conn)
+{
+    struct tls_conn *tls = conn->tls;
+    enum io_result result;
+
+    if (tls->reading != READING)
+        return IO_FAILED;
+    result = go_on_with_handshake(tls);
+    if (result == IO_FAILED) {
+        tls->reading = READING_FAILED;
+        tls->writing_failed = true;
+    }
+    return result;
+}
+
+enum tls_fault tls_conn_fault(const struct conn *conn)
+{
+    return conn->tls != NULL ? conn->tls->fault : TLS_FAULT_NONE;
+}
+
+const char *tls_conn_fault_text(const struct conn *conn)
+{
+    if (tls_conn_fault(conn) == TLS_FAULT_NONE)
+        return "";
+    return conn->tls->fault_text != NULL ? conn->tls->fault_text : "TLS failed";
+}
+
+bool tls_conn_was_lenient(const struct conn *conn)
+{
+    return conn->tls != NULL && conn->tls->was_lenient;
+}
+
+const char *tls_conn_version(const struct conn *conn)
+{
+    return SSL_get_version(conn->tls->ssl);
+}
+
+bool tls_conn_is_resumed(const struct conn *conn)
+{
+    return SSL_session_reused(conn->tls->ssl) == 1;
+}
+
+const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size)
+{
+    const unsigned char *name = NULL;
+    unsigned length = 0;
+    struct text text = text_over(buffer, size);
+
+    SSL_get0_alpn_selected(conn->tls->ssl, &name, &length);
+    if (name != NULL)
+        text_append_escaped(&text, (const char *)name, length);
+    return buffer;
+}
