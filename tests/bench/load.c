@@ -7,7 +7,7 @@
  * sessions with one round trip each, so that the relay has connected too, prints "ready", runs
  * when a line comes on its standard input, and prints one line of JSON; its sessions stay open
  * until that input ends. So whoever measures can read clocks right before and right after the
- * work, and neither opening nor closing is in between. One thread, epoll, no library.
+ * work, and neither opening nor closing is in between. One thread, epoll, OpenSSL for TLS.
  */
 #include "load.h"
 
@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,7 +96,10 @@ static _Noreturn void usage(void)
           "  --size BYTES                of a message (64)\n"
           "  --seconds S --messages N    what ends the run (1 s, no number)\n"
           "  --rate R                    pingpong: messages a second, on a fixed schedule\n"
-          "  --bytes N                   bulk: to move in all\n",
+          "  --bytes N                   bulk: to move in all\n"
+          "  --tls                       a client speaks TLS 1.3\n"
+          "  --resume                    connect with TLS: resumes, each ticket is used once\n"
+          "  --certificate FILE          server: speaks TLS, with this PEM\n",
           stderr);
     exit(2);
 }
@@ -113,6 +117,9 @@ static struct options parse_options(int argc, char **argv)
         {"messages", required_argument, NULL, 'm'},
         {"rate", required_argument, NULL, 'r'},
         {"bytes", required_argument, NULL, 'b'},
+        {"tls", no_argument, NULL, 'T'},
+        {"resume", no_argument, NULL, 'R'},
+        {"certificate", required_argument, NULL, 'c'},
         {NULL, 0, NULL, 0},
     };
     struct options options = {
@@ -157,12 +164,22 @@ static struct options parse_options(int argc, char **argv)
         case 'b':
             options.bytes = strtoull(optarg, NULL, 10);
             break;
+        case 'T':
+            options.tls = true;
+            break;
+        case 'R':
+            options.resume = true;
+            break;
+        case 'c':
+            options.certificate = optarg;
+            break;
         default:
             usage();
         }
     }
-    if (options.port == 0 || options.addresses == 0 || options.sessions == 0 ||
-        options.size_bytes < sizeof(uint64_t) || options.size_bytes > SCRATCH_BYTES) {
+    if ((options.resume && !options.tls) || options.port == 0 || options.addresses == 0 ||
+        options.sessions == 0 || options.size_bytes < sizeof(uint64_t) ||
+        options.size_bytes > SCRATCH_BYTES) {
         usage();
     }
     return options;
@@ -182,6 +199,7 @@ int main(int argc, char **argv)
     }
     struct options options = parse_options(argc - 1, argv + 1);
     raise_descriptor_limit();
+    (void)signal(SIGPIPE, SIG_IGN); /* OpenSSL writes without MSG_NOSIGNAL */
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++) {
         if (strcmp(argv[1], works[i].name) == 0) {
             return works[i].run(&options);

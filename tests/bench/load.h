@@ -6,6 +6,7 @@
 #define CULVERT_BENCH_LOAD_H
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -25,6 +26,9 @@ struct options {
     uint64_t messages; /* round trips of all sessions together; 0 = as many as there is time for */
     double rate;       /* messages a second of all sessions together; 0 = closed loop */
     uint64_t bytes;    /* bulk only: of all sessions together */
+    bool tls;          /* a client speaks TLS */
+    bool resume;       /* connect with TLS: each handshake but a session's first resumes */
+    const char *certificate; /* server only: a PEM file, to speak TLS; NULL = plain */
 };
 
 extern uint8_t scratch[SCRATCH_BYTES];

@@ -5,8 +5,10 @@
 #include "load.h"
 
 #include "histogram.h"
+#include "stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,15 +20,24 @@
 #include <unistd.h>
 
 enum {
-    STALL_SECONDS = 20,   /* a client that sees no event for so long gives up */
-    LATE_NS = 1000000000, /* no answer takes so long on a loopback interface */
+    STALL_SECONDS = 20,           /* a client that sees no event for so long gives up */
+    LATE_NS = 1000000000,         /* no answer takes so long on a loopback interface */
+    BULK_READ_BYTES = 128 * 1024, /* with TLS; cheap, so that the relay is what is measured */
+};
+
+/* Where a connection of the connect work is. */
+enum connect_step {
+    CONNECT_BEGUN, /* the socket is not yet known to be connected */
+    CONNECT_SHAKES_HANDS,
+    CONNECT_WAITS_FOR_ANSWER,
+    CONNECT_WAITS_FOR_END, /* TLS: our close_notify is sent, the relay is to close as well */
 };
 
 struct session {
-    int fd;
+    struct stream stream;
     bool waits_to_write;
-    bool is_connecting; /* connect work: the socket is not yet known to be connected */
-    bool is_in_flight;  /* a message was begun and its answer is not complete */
+    bool is_in_flight; /* a message was begun and its answer is not complete */
+    enum connect_step step;
     unsigned to_send, to_receive;
     uint64_t begun_ns;
     uint64_t sequence; /* messages begun; stands at the start of each message */
@@ -37,6 +48,7 @@ struct session {
 
 struct client {
     const struct options *options;
+    SSL_CTX *tls; /* NULL: plain */
     int epoll;
     struct session *sessions;
     uint64_t started_ns;
@@ -47,10 +59,16 @@ struct client {
     struct histogram latency;
 };
 
-static struct client *client_create(const struct options *options)
+static struct client *client_create(const struct options *options, size_t tls_read_bytes)
 {
     static struct client client;
     client.options = options;
+    if (options->tls) {
+        client.tls = tls_client_context(tls_read_bytes, options->resume);
+        if (client.tls == NULL) {
+            fail("OpenSSL does not have what is asked of it");
+        }
+    }
     client.epoll = epoll_open();
     client.sessions = calloc(options->sessions, sizeof *client.sessions);
     if (client.sessions == NULL) {
@@ -59,9 +77,18 @@ static struct client *client_create(const struct options *options)
     return &client;
 }
 
-/* Opens one session with a round trip, blocking: afterwards the relay has connected as well. */
-static int open_session(const struct options *options, unsigned number, bool asks_for_bytes)
+static void session_start_tls(const struct client *client, struct session *session)
 {
+    if (!stream_connect_tls(&session->stream, client->tls)) {
+        fail("out of memory");
+    }
+}
+
+/* Opens one session with a round trip, blocking: afterwards the relay has connected as well. */
+static void client_open_session(const struct client *client, unsigned number, bool asks_for_bytes)
+{
+    const struct options *options = client->options;
+    struct session *session = &client->sessions[number];
     struct sockaddr_in address = address_of(options, number, options->port);
     struct timeval patience = {.tv_sec = STALL_SECONDS};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -71,26 +98,40 @@ static int open_session(const struct options *options, unsigned number, bool ask
         fail("session %u: connect: %s", number, strerror(errno));
     }
     set_nodelay(fd);
+    session->stream.fd = fd;
+    if (client->tls != NULL) {
+        session_start_tls(client, session);
+        if (stream_handshake(&session->stream) != 1) {
+            fail("session %u: TLS handshake: %s", number, strerror(errno));
+        }
+    }
     uint8_t greeting[GREETING_BYTES] = {0};
     uint64_t count = sizeof greeting;
-    ssize_t sent = asks_for_bytes ? send(fd, &count, sizeof count, MSG_NOSIGNAL)
-                                  : send(fd, greeting, sizeof greeting, MSG_NOSIGNAL);
+    ssize_t sent = asks_for_bytes
+                       ? stream_send(&session->stream, &count, sizeof count, MSG_NOSIGNAL)
+                       : stream_send(&session->stream, greeting, sizeof greeting, MSG_NOSIGNAL);
     if (sent <= 0) {
         fail("session %u: send: %s", number, strerror(errno));
     }
-    ssize_t received = recv(fd, greeting, sizeof greeting, MSG_WAITALL);
-    if (received != sizeof greeting) {
-        fail("session %u: no answer: %s", number, received == -1 ? strerror(errno) : "closed");
+    for (size_t received = 0; received < sizeof greeting;) {
+        ssize_t more = stream_receive(&session->stream, greeting + received,
+                                      sizeof greeting - received, MSG_WAITALL);
+        if (more <= 0) {
+            fail("session %u: no answer: %s", number, more == -1 ? strerror(errno) : "closed");
+        }
+        received += (size_t)more;
     }
-    return fd;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) == -1) {
+        fail("fcntl: %s", strerror(errno));
+    }
 }
 
 static void client_open_sessions(const struct client *client, bool asks_for_bytes)
 {
     for (unsigned number = 0; number < client->options->sessions; number++) {
         struct session *session = &client->sessions[number];
-        session->fd = open_session(client->options, number, asks_for_bytes);
-        epoll_set(client->epoll, EPOLL_CTL_ADD, session->fd, EPOLLIN, session);
+        client_open_session(client, number, asks_for_bytes);
+        epoll_set(client->epoll, EPOLL_CTL_ADD, session->stream.fd, EPOLLIN, session);
     }
 }
 
@@ -152,8 +193,8 @@ static uint64_t client_end_ns(const struct client *client)
 static void session_wait_to_write(const struct client *client, struct session *session, bool waits)
 {
     if (waits != session->waits_to_write) {
-        epoll_set(client->epoll, EPOLL_CTL_MOD, session->fd, waits ? EPOLLIN | EPOLLOUT : EPOLLIN,
-                  session);
+        epoll_set(client->epoll, EPOLL_CTL_MOD, session->stream.fd,
+                  waits ? EPOLLIN | EPOLLOUT : EPOLLIN, session);
         session->waits_to_write = waits;
     }
 }
@@ -169,8 +210,8 @@ static void session_send(const struct client *client, struct session *session)
 {
     unsigned offset = client->options->size_bytes - session->to_send;
     memcpy(scratch, &session->sequence, sizeof session->sequence);
-    ssize_t sent =
-        send(session->fd, scratch + offset, session->to_send, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = stream_send(&session->stream, scratch + offset, session->to_send,
+                               MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent == -1) {
         if (errno != EAGAIN && errno != EINTR) {
             fail("send: %s", strerror(errno));
@@ -208,13 +249,14 @@ static void session_next_message(const struct client *client, struct session *se
     }
 }
 
-static void session_receive(struct client *client, struct session *session)
+/* False when nothing is there. */
+static bool session_receive(struct client *client, struct session *session)
 {
     /* Behind the pattern of the message, which must stay as it is. */
     static uint8_t answer[SCRATCH_BYTES];
-    ssize_t received = recv(session->fd, answer, sizeof answer, MSG_DONTWAIT);
+    ssize_t received = stream_receive(&session->stream, answer, sizeof answer, MSG_DONTWAIT);
     if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
-        return;
+        return false;
     }
     if (received <= 0) {
         fail("a session broke: %s", received == 0 ? "end of stream" : strerror(errno));
@@ -230,7 +272,7 @@ static void session_receive(struct client *client, struct session *session)
     }
     session->to_receive -= (unsigned)received;
     if (session->to_receive > 0) {
-        return;
+        return true;
     }
     if (session->head != session->sequence) {
         fail("answer %" PRIu64 " came to message %" PRIu64, session->head, session->sequence);
@@ -240,6 +282,7 @@ static void session_receive(struct client *client, struct session *session)
     histogram_record(&client->latency, now - session->begun_ns);
     client->completed++;
     session_next_message(client, session, now);
+    return true;
 }
 
 /* Begins what has become due. Returns when the next message does. */
@@ -274,7 +317,7 @@ static unsigned client_late_sessions(const struct client *client)
 
 int run_pingpong(const struct options *options)
 {
-    struct client *client = client_create(options);
+    struct client *client = client_create(options, 0);
     client_open_sessions(client, false);
     client_start(client);
     uint64_t end = client_end_ns(client);
@@ -298,7 +341,8 @@ int run_pingpong(const struct options *options)
                 session_send(client, session);
             }
             if (events[i].events & ~(uint32_t)EPOLLOUT) {
-                session_receive(client, session);
+                while (session_receive(client, session) && stream_holds_bytes(&session->stream)) {
+                }
             }
         }
     }
@@ -310,16 +354,35 @@ int run_pingpong(const struct options *options)
 
 /* ---- Bulk: --bytes in all, from the servers -------------------------------------------------- */
 
+/* False when nothing is there. */
+static bool session_receive_bulk(struct client *client, struct session *session)
+{
+    ssize_t received = stream_receive(&session->stream, scratch, sizeof scratch, MSG_DONTWAIT);
+    if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
+        return false;
+    }
+    if (received <= 0) {
+        fail("a session broke: %s", received == 0 ? "end of stream" : strerror(errno));
+    }
+    if ((uint64_t)received > session->expected) {
+        fail("%zd bytes came where %" PRIu64 " were due", received, session->expected);
+    }
+    client->bytes += (uint64_t)received;
+    session->expected -= (uint64_t)received;
+    client->completed += session->expected == 0;
+    return true;
+}
+
 int run_bulk(const struct options *options)
 {
-    struct client *client = client_create(options);
+    struct client *client = client_create(options, BULK_READ_BYTES);
     client_open_sessions(client, true);
     client_start(client);
     uint64_t share = options->bytes / options->sessions;
     for (unsigned number = 0; number < options->sessions; number++) {
         struct session *session = &client->sessions[number];
         session->expected = share;
-        if (send(session->fd, &share, sizeof share, MSG_NOSIGNAL) != sizeof share) {
+        if (stream_send(&session->stream, &share, sizeof share, MSG_NOSIGNAL) != sizeof share) {
             fail("send: %s", strerror(errno));
         }
     }
@@ -328,19 +391,8 @@ int run_bulk(const struct options *options)
         int count = client_wait(client, events, UINT64_MAX);
         for (int i = 0; i < count; i++) {
             struct session *session = events[i].data.ptr;
-            ssize_t received = recv(session->fd, scratch, sizeof scratch, MSG_DONTWAIT);
-            if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
-                continue;
+            while (session_receive_bulk(client, session) && stream_holds_bytes(&session->stream)) {
             }
-            if (received <= 0) {
-                fail("a session broke: %s", received == 0 ? "end of stream" : strerror(errno));
-            }
-            if ((uint64_t)received > session->expected) {
-                fail("%zd bytes came where %" PRIu64 " were due", received, session->expected);
-            }
-            client->bytes += (uint64_t)received;
-            session->expected -= (uint64_t)received;
-            client->completed += session->expected == 0;
         }
     }
     return client_report(client, "bulk");
@@ -352,47 +404,112 @@ static void session_connect(struct client *client, struct session *session, unsi
 {
     struct sockaddr_in address = address_of(client->options, number, client->options->port);
     session->begun_ns = now_ns();
-    session->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (session->fd == -1) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd == -1) {
         fail("socket: %s", strerror(errno));
     }
-    set_nodelay(session->fd);
-    if (connect(session->fd, (struct sockaddr *)&address, sizeof address) == -1 &&
-        errno != EINPROGRESS) {
+    set_nodelay(fd);
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) == -1 && errno != EINPROGRESS) {
         fail("connect: %s", strerror(errno));
     }
-    session->is_connecting = true;
+    session->stream.fd = fd;
+    session->step = CONNECT_BEGUN;
     session->to_receive = GREETING_BYTES;
-    epoll_set(client->epoll, EPOLL_CTL_ADD, session->fd, EPOLLOUT, session);
+    if (client->tls != NULL) {
+        if (client->options->resume && session->stream.ticket == NULL) {
+            fail("the relay gave no ticket to resume with");
+        }
+        session_start_tls(client, session);
+    }
+    epoll_set(client->epoll, EPOLL_CTL_ADD, fd, EPOLLOUT, session);
 }
 
 enum connect_progress { CONNECT_WAITS, CONNECT_DONE, CONNECT_BROKE };
 
-static enum connect_progress session_connect_step(const struct client *client,
-                                                  struct session *session)
+static enum connect_progress progress_of(ssize_t result)
 {
-    if (session->is_connecting) {
-        session->is_connecting = false;
-        if (send(session->fd, scratch, GREETING_BYTES, MSG_NOSIGNAL) != GREETING_BYTES) {
-            return CONNECT_BROKE; /* also when connect() failed: its error comes here */
+    return result == -1 && (errno == EAGAIN || errno == EINTR) ? CONNECT_WAITS : CONNECT_BROKE;
+}
+
+static enum connect_progress session_shake_hands(const struct client *client,
+                                                 struct session *session)
+{
+    int done = stream_handshake(&session->stream);
+    if (done != 1) {
+        return progress_of(done);
+    }
+    if (stream_is_resumed(&session->stream) != client->options->resume) {
+        fail("the session was%s resumed", client->options->resume ? " not" : "");
+    }
+    return CONNECT_DONE;
+}
+
+static enum connect_progress session_take_answer(struct client *client, struct session *session)
+{
+    do {
+        ssize_t received = stream_receive(&session->stream, scratch, session->to_receive, 0);
+        if (received <= 0) {
+            return progress_of(received);
         }
-        epoll_set(client->epoll, EPOLL_CTL_MOD, session->fd, EPOLLIN, session);
+        session->to_receive -= (unsigned)received;
+    } while (session->to_receive > 0 && stream_holds_bytes(&session->stream));
+    if (session->to_receive > 0) {
         return CONNECT_WAITS;
     }
-    ssize_t received = recv(session->fd, scratch, session->to_receive, 0);
-    if (received == -1 && (errno == EAGAIN || errno == EINTR)) {
+    histogram_record(&client->latency, now_ns() - session->begun_ns);
+    return CONNECT_DONE;
+}
+
+/* One step of a connection. Steps follow each other at once as long as they are done. */
+static enum connect_progress session_connect_step(struct client *client, struct session *session)
+{
+    enum connect_progress progress = CONNECT_DONE;
+    switch (session->step) {
+    case CONNECT_BEGUN:
+        epoll_set(client->epoll, EPOLL_CTL_MOD, session->stream.fd, EPOLLIN, session);
+        session->step = CONNECT_SHAKES_HANDS;
+        /* fall through */
+    case CONNECT_SHAKES_HANDS:
+        if (client->tls != NULL) {
+            progress = session_shake_hands(client, session);
+            if (progress != CONNECT_DONE) {
+                return progress;
+            }
+        }
+        /* Also when connect() failed: its error comes here. */
+        if (stream_send(&session->stream, scratch, GREETING_BYTES, MSG_NOSIGNAL) !=
+            GREETING_BYTES) {
+            return CONNECT_BROKE;
+        }
+        session->step = CONNECT_WAITS_FOR_ANSWER;
         return CONNECT_WAITS;
+    case CONNECT_WAITS_FOR_ANSWER:
+        progress = session_take_answer(client, session);
+        if (progress == CONNECT_DONE && client->tls != NULL) {
+            stream_say_end(&session->stream);
+            session->step = CONNECT_WAITS_FOR_END;
+            progress = CONNECT_WAITS;
+        }
+        return progress;
+    case CONNECT_WAITS_FOR_END: {
+        uint8_t more;
+        ssize_t received = stream_receive(&session->stream, &more, sizeof more, 0);
+        return received == 0 ? CONNECT_DONE : progress_of(received);
     }
-    if (received <= 0) {
-        return CONNECT_BROKE;
     }
-    session->to_receive -= (unsigned)received;
-    return session->to_receive > 0 ? CONNECT_WAITS : CONNECT_DONE;
+    return CONNECT_BROKE;
 }
 
 int run_connect(const struct options *options)
 {
-    struct client *client = client_create(options);
+    struct client *client = client_create(options, 0);
+    if (options->resume) {
+        for (unsigned number = 0; number < options->sessions; number++) {
+            client_open_session(client, number, false);
+            stream_say_end(&client->sessions[number].stream);
+            stream_close(&client->sessions[number].stream);
+        }
+    }
     client_start(client);
     uint64_t end = client_end_ns(client);
     unsigned begun = 0;
@@ -413,9 +530,8 @@ int run_connect(const struct options *options)
                 client->errors++;
             } else {
                 client->completed++;
-                histogram_record(&client->latency, now_ns() - session->begun_ns);
             }
-            close(session->fd);
+            stream_close(&session->stream);
             session_connect(client, session, begun++);
         }
     }
@@ -427,10 +543,14 @@ int run_connect(const struct options *options)
 /* Each line of input is how many sessions to have open by now, each answer "ready". */
 int run_idle(const struct options *options)
 {
+    const struct client *client = client_create(options, 0);
     unsigned open = 0, wanted;
     while (scanf("%u", &wanted) == 1) {
+        if (wanted > options->sessions) {
+            fail("there is no room for so many sessions");
+        }
         for (; open < wanted; open++) {
-            (void)open_session(options, open, false);
+            client_open_session(client, open, false);
         }
         puts("ready");
         fflush(stdout);

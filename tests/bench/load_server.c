@@ -4,6 +4,8 @@
  */
 #include "load.h"
 
+#include "stream.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +21,7 @@ enum server_role { SERVER_ACCEPTS, SERVER_ECHOES, SERVER_SENDS };
 
 /* A listening socket or an accepted connection. */
 struct served {
-    int fd;
+    struct stream stream;
     enum server_role role;
     enum server_role accepted_role; /* of a listening socket: what its connections are for */
     bool waits_to_write;
@@ -32,7 +34,10 @@ struct served {
 
 static void served_close(struct served *served)
 {
-    close(served->fd);
+    if (served->stream.ssl != NULL) {
+        stream_say_end(&served->stream);
+    }
+    stream_close(&served->stream);
     free(served->residue);
     free(served);
 }
@@ -52,14 +57,14 @@ static void served_listen(int epoll, const struct options *options, unsigned num
     if (listening == NULL) {
         fail("out of memory");
     }
-    *listening = (struct served){.fd = fd, .role = SERVER_ACCEPTS, .accepted_role = role};
+    *listening = (struct served){.stream.fd = fd, .role = SERVER_ACCEPTS, .accepted_role = role};
     epoll_set(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, listening);
 }
 
-static void served_accept(int epoll, const struct served *listening)
+static void served_accept(int epoll, SSL_CTX *tls, const struct served *listening)
 {
     for (unsigned i = 0; i < ACCEPTS_PER_EVENT; i++) {
-        int fd = accept4(listening->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(listening->stream.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd == -1) {
             if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) {
                 return;
@@ -70,7 +75,10 @@ static void served_accept(int epoll, const struct served *listening)
         if (served == NULL) {
             fail("out of memory");
         }
-        served->fd = fd;
+        served->stream.fd = fd;
+        if (tls != NULL && !stream_accept_tls(&served->stream, tls)) {
+            fail("out of memory");
+        }
         served->role = listening->accepted_role;
         epoll_set(epoll, EPOLL_CTL_ADD, fd, EPOLLIN, served);
     }
@@ -79,7 +87,7 @@ static void served_accept(int epoll, const struct served *listening)
 static void served_wait_to_write(int epoll, struct served *served, bool waits)
 {
     if (waits != served->waits_to_write) {
-        epoll_set(epoll, EPOLL_CTL_MOD, served->fd, waits ? EPOLLOUT : EPOLLIN, served);
+        epoll_set(epoll, EPOLL_CTL_MOD, served->stream.fd, waits ? EPOLLOUT : EPOLLIN, served);
         served->waits_to_write = waits;
     }
 }
@@ -93,12 +101,12 @@ static bool served_echo(int epoll, struct served *served)
         data = served->residue + served->residue_offset;
         length = (ssize_t)served->residue_bytes;
     } else {
-        length = recv(served->fd, scratch, sizeof scratch, 0);
+        length = stream_receive(&served->stream, scratch, sizeof scratch, 0);
         if (length <= 0) {
             return length == -1 && (errno == EAGAIN || errno == EINTR);
         }
     }
-    ssize_t sent = send(served->fd, data, (size_t)length, MSG_NOSIGNAL);
+    ssize_t sent = stream_send(&served->stream, data, (size_t)length, MSG_NOSIGNAL);
     if (sent == -1) {
         if (errno != EAGAIN && errno != EINTR) {
             return false;
@@ -128,8 +136,8 @@ static bool served_echo(int epoll, struct served *served)
 static bool served_send(int epoll, struct served *served)
 {
     if (served->to_send == 0) {
-        ssize_t length = recv(served->fd, served->request + served->requested,
-                              sizeof served->request - served->requested, 0);
+        ssize_t length = stream_receive(&served->stream, served->request + served->requested,
+                                        sizeof served->request - served->requested, 0);
         if (length <= 0) {
             return length == -1 && (errno == EAGAIN || errno == EINTR);
         }
@@ -142,7 +150,7 @@ static bool served_send(int epoll, struct served *served)
     }
     /* One buffer a turn keeps many sessions even; the poll is level-triggered. */
     size_t wanted = served->to_send < sizeof scratch ? (size_t)served->to_send : sizeof scratch;
-    ssize_t sent = send(served->fd, scratch, wanted, MSG_NOSIGNAL);
+    ssize_t sent = stream_send(&served->stream, scratch, wanted, MSG_NOSIGNAL);
     if (sent == -1 && errno != EAGAIN && errno != EINTR) {
         return false;
     }
@@ -156,6 +164,13 @@ static bool served_send(int epoll, struct served *served)
 int run_server(const struct options *options)
 {
     int epoll = epoll_open();
+    SSL_CTX *tls = NULL;
+    if (options->certificate != NULL) {
+        tls = tls_server_context(options->certificate);
+        if (tls == NULL) {
+            fail("%s: no certificate with its key", options->certificate);
+        }
+    }
     for (unsigned number = 0; number < options->addresses; number++) {
         served_listen(epoll, options, number, options->port, SERVER_ECHOES);
         served_listen(epoll, options, number, options->source_port, SERVER_SENDS);
@@ -177,7 +192,7 @@ int run_server(const struct options *options)
             bool goes_on = true;
             switch (served->role) {
             case SERVER_ACCEPTS:
-                served_accept(epoll, served);
+                served_accept(epoll, tls, served);
                 break;
             case SERVER_ECHOES:
                 goes_on = served_echo(epoll, served);

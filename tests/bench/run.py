@@ -30,6 +30,7 @@ class Bench:
         self.children, self.folder, self.load = children, folder, load
         self.relay_cpu, self.load_cpu = relay_cpu, load_cpu
         self.server = None
+        self.certificate = relays.make_certificate(folder)
         self.idle_busy_share = 0.0  # of one CPU, while the benchmark does nothing
         self.failures = []
 
@@ -39,11 +40,12 @@ class Bench:
         self.idle_busy_share = ((measure.machine_busy_seconds() - before)
                                 / (time.monotonic() - started))
 
-    def start_server(self):
+    def start_server(self, tls):
+        certificate = ["--certificate", self.certificate] if tls == "servers" else []
         self.server = self.children.spawn(
             [self.load, "server", "--address", relays.SERVERS[0], "--addresses",
              str(len(relays.SERVERS)), "--port", str(relays.ECHO_PORT), "--source-port",
-             str(relays.SOURCE_PORT)],
+             str(relays.SOURCE_PORT), *certificate],
             cpu=self.load_cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.expect_ready(self.server, "the server")
 
@@ -111,12 +113,12 @@ class Bench:
         if text not in self.failures:
             self.failures.append(text)
 
-    def start_relays(self, candidates):
+    def start_relays(self, candidates, tls):
         """Those that started; the others are noted as failures."""
         started = []
         for relay in candidates:
             try:
-                relay.start(self.children, self.folder, self.relay_cpu)
+                relay.start(self.children, self.folder, self.relay_cpu, tls, self.certificate)
                 started.append(relay)
             except (RuntimeError, OSError) as error:
                 self.note_failure(relay, error)
@@ -125,8 +127,8 @@ class Bench:
     def measure_work(self, work, candidates, rounds):
         """{relay name: [figures or None per counted round]}; the rounds of relays alternate."""
         counted = {relay.name: [] for relay in candidates}
-        self.start_server()
-        started = self.start_relays(candidates)
+        self.start_server(work.tls)
+        started = self.start_relays(candidates, work.tls)
         try:
             for number in range(rounds + 1):
                 for relay in started:
@@ -144,11 +146,11 @@ class Bench:
             self.stop_server()
         return counted
 
-    def on_fresh(self, relay, action):
+    def on_fresh(self, relay, action, tls=None):
         """Calls `action` with a freshly started relay; None if that is not possible."""
-        self.start_server()
+        self.start_server(tls)
         try:
-            relay.start(self.children, self.folder, self.relay_cpu)
+            relay.start(self.children, self.folder, self.relay_cpu, tls, self.certificate)
             return action(relay)
         except (RuntimeError, OSError) as error:
             self.note_failure(relay, error)
@@ -159,7 +161,8 @@ class Bench:
 
     def hold_idle(self, relay, counts, action):
         """Opens as many sessions as each of `counts` says, calling `action` at each stop."""
-        client = self.start_client(relay, ("idle",))
+        tls = ("--tls",) if relay.tls == "clients" else ()
+        client = self.start_client(relay, ("idle", "--sessions", str(max(counts)), *tls))
         try:
             for count in counts:
                 client.stdin.write(f"{count}\n".encode())
@@ -169,7 +172,7 @@ class Bench:
         finally:
             self.children.end(client)
 
-    def idle_memory(self, relay, sessions):
+    def idle_memory(self, relay, sessions, tls=None):
         """KiB per idle session, as (proportional set size, private memory)."""
         def act(relay):
             points = []
@@ -179,8 +182,8 @@ class Bench:
             return tuple((after - before) / 1024 / (many - few)
                          for before, after in zip(low, high))
 
-        say(f"idle memory: {relay.name}")
-        return self.on_fresh(relay, act)
+        say(f"idle memory{', TLS' * bool(tls)}: {relay.name}")
+        return self.on_fresh(relay, act, tls)
 
     def idle_system_calls(self, relay, sessions, seconds):
         """System calls a second of a relay that holds idle sessions."""
@@ -200,22 +203,22 @@ class Bench:
         say(f"idle system calls: {relay.name}")
         return self.on_fresh(relay, act)
 
-    def work_system_calls(self, relay, arguments, messages):
-        """{system call: number per one of `messages`} of a client's work."""
+    def work_system_calls(self, relay, work):
+        """{system call: number per message} of a client's work."""
         def act(relay):
             trace = measure.SystemCalls(self.children, relay.roots()[0],
                                         os.path.join(relay.folder, "strace"))
-            client = self.start_client(relay, arguments)
+            client = self.start_client(relay, work.client, work.service)
             try:
                 self.expect_ready(client, "the client")
                 with trace:
                     self.run_client(client)
             finally:
                 self.children.end(client)
-            return {name: count / messages for name, count in trace.counts.items()}
+            return {name: count / work.messages for name, count in trace.counts.items()}
 
-        say(f"system calls, {' '.join(arguments)}: {relay.name}")
-        return self.on_fresh(relay, act)
+        say(f"system calls, {' '.join(work.client)}: {relay.name}")
+        return self.on_fresh(relay, act, work.tls)
 
 
 def settled_memory(relay):
@@ -247,7 +250,7 @@ def find_load(arguments, folder):
     sources = [os.path.join(HERE, name) for name in os.listdir(HERE)
                if name.endswith(".c") and not name.startswith("test_")]
     subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", program,
-                    *sources], check=True)
+                    *sources, "-lssl", "-lcrypto"], check=True)
     return program
 
 
@@ -259,7 +262,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="a try: short, and not to be believed")
     parser.add_argument("--output", metavar="FILE", help="write the page there, too")
     parser.add_argument("--json", metavar="FILE", help="write every figure of every round there")
-    parser.add_argument("--works", metavar="KEY,...", help="only these; memory and calls are two")
+    parser.add_argument("--works", metavar="KEY,...", help="only these; memory and calls are two, tls is all with TLS")
     parser.add_argument("--relays", metavar="NAME,...", help="only these peers, by their titles")
     parser.add_argument("--relay-cpu", type=int, help="where the relays run (the last CPU)")
     parser.add_argument("--mtu", type=int, help="of the loopback interface (the kernel's 65536)")
@@ -286,23 +289,42 @@ def choose_relays(arguments):
 
 
 def measure_all(bench, arguments, effort, candidates):
-    wanted = arguments.works.split(",") if arguments.works else None
+    known = works.timed_works(effort) + works.tls_works(effort)
+    keys = [work.key for work in known] + ["memory", "calls", "tlsmemory", "tlscalls"]
+    wanted = arguments.works.split(",") if arguments.works else keys
+    for key in wanted:
+        if key not in keys + ["tls"]:
+            sys.exit(f"bench: there is no work '{key}' (there are: {' '.join(keys)})")
+
+    def is_wanted(key):
+        return key in wanted or ("tls" in wanted and key.startswith("tls"))
+
     real = [relay for relay in candidates if not isinstance(relay, relays.Direct)]
-    timed = [work for work in works.timed_works(effort) if not wanted or work.key in wanted]
-    results = report.Results(timed=timed, candidates=candidates,
-                             traced=works.traced_works(effort))
-    for work in timed:
-        results.rounds[work.key] = bench.measure_work(work, candidates, effort.rounds)
-    if not wanted or "memory" in wanted:
+    speakers = [relay for relay in candidates if relay.speaks_tls]
+    traced = works.traced_works(effort)
+    tls_traced = works.tls_traced_works(effort)
+    results = report.Results(timed=[work for work in known if is_wanted(work.key)],
+                             candidates=candidates, traced=traced + tls_traced)
+    for work in results.timed:
+        results.rounds[work.key] = bench.measure_work(
+            work, speakers if work.tls else candidates, effort.rounds)
+    if is_wanted("memory"):
         for relay in real:
             results.memory[relay.name] = bench.idle_memory(relay, effort.idle_sessions)
-    if not wanted or "calls" in wanted:
+    if is_wanted("tlsmemory"):
+        for relay in speakers:
+            results.tls_memory[relay.name] = bench.idle_memory(relay, effort.idle_sessions,
+                                                               "clients")
+    if is_wanted("calls"):
         for relay in real:
-            for traced in works.traced_works(effort):
-                results.calls[relay.name, traced.title] = bench.work_system_calls(
-                    relay, traced.client, traced.messages)
+            for work in traced:
+                results.calls[relay.name, work.title] = bench.work_system_calls(relay, work)
             results.idle_calls[relay.name] = bench.idle_system_calls(
                 relay, works.IDLE_CALLS_SESSIONS, 3)
+    if is_wanted("tlscalls"):
+        for relay in speakers:
+            for work in tls_traced:
+                results.calls[relay.name, work.title] = bench.work_system_calls(relay, work)
     return results
 
 

@@ -7,12 +7,15 @@ GB = 10**9
 LATENCY_RATE = 15000  # messages a second: below what the slowest of the relays can do
 
 
+THE_BETTER = "the better"  # of HAProxy and nginx, in the work that is looked at
+
+
 class Goal(NamedTuple):
     """The highest wanted ratio of culvert to a peer, and the one hoped for."""
 
     peer: str
     reach: float
-    hope: float
+    hope: Optional[float] = None
 
 
 class Work(NamedTuple):
@@ -23,6 +26,7 @@ class Work(NamedTuple):
     goals: tuple = ()
     on_one_core: bool = False
     service: str = "echo"
+    tls: Optional[str] = None  # whom the relay speaks TLS with: "clients" or "servers"
 
     def units(self, result):
         return result["bytes"] / GB if self.service == "source" else result["operations"]
@@ -38,6 +42,8 @@ class Traced(NamedTuple):
     client: tuple
     messages: int  # what the count is divided by
     reach: Optional[float] = None
+    service: str = "echo"
+    tls: Optional[str] = None
 
 
 class Effort(NamedTuple):
@@ -87,8 +93,33 @@ def timed_works(effort):
     ]
 
 
+def tls_works(effort):
+    seconds = ("--seconds", str(effort.seconds))
+    volume = ("--bytes", str(effort.bulk_bytes // 2))
+    connect = ("connect", "--tls", "--sessions", "32", *seconds)
+    bulk_goal = (Goal(THE_BETTER, 0.95),)
+    return [
+        Work("tlsfull", "full handshake, 64 B, close, 32 at once", connect, "us per connection",
+             (Goal(THE_BETTER, 1.0),), tls="clients"),
+        Work("tlsresumed", "resumed handshake, 64 B, close, 32 at once", (*connect, "--resume"),
+             "us per connection", (Goal(THE_BETTER, 1.0),), tls="clients"),
+        Work("tlsrt64", "64 B round trips, 64 sessions",
+             ("pingpong", "--tls", "--sessions", "64", *seconds), "us per round trip",
+             (Goal(THE_BETTER, 0.95),), tls="clients"),
+        Work("tlsbulk1", "bulk to a TLS client, 1 session", ("bulk", "--tls", *volume), "s per GB",
+             bulk_goal, on_one_core=True, service="source", tls="clients"),
+        Work("tlsbulk8", "bulk to TLS clients, 8 sessions",
+             ("bulk", "--tls", "--sessions", "8", *volume), "s per GB", bulk_goal,
+             service="source", tls="clients"),
+        Work("tlsorigin8", "bulk from TLS servers, 8 sessions",
+             ("bulk", "--sessions", "8", *volume), "s per GB", bulk_goal, service="source",
+             tls="servers"),
+    ]
+
+
 LATENCY_GOAL = Goal("HAProxy", 1.0, 0.8)  # of p99 at a fixed rate
 IDLE_MEMORY_GOAL = (0.9, 0.5)  # KiB of user memory per idle session
+TLS_MEMORY_REACH = 1.0  # memory of an idle TLS session, as a ratio to the better of the peers
 IDLE_CALLS_SESSIONS = 1000  # with how many idle sessions the calls per second are counted
 
 
@@ -103,3 +134,25 @@ def traced_works(effort):
     return [messages(1, 3.0), messages(64, 2.2),
             Traced("per connection", ("connect", "--sessions", "32", "--messages",
                                       str(connections), "--seconds", "60"), connections)]
+
+
+TRACED_MB = 64
+
+
+def tls_traced_works(effort):
+    messages = effort.traced_messages // 64 * 64
+    connections = effort.traced_messages // 4
+
+    def traced(title, client, count, service="echo"):
+        return Traced(title, (*client, "--tls", "--seconds", "60"), count, service=service,
+                      tls="clients")
+
+    connect = ("connect", "--sessions", "32", "--messages", str(connections))
+    return [
+        traced("per one-way TLS message, 64 sessions",
+               ("pingpong", "--sessions", "64", "--messages", str(messages)), messages * 2),
+        traced("per full handshake, 64 B, close", connect, connections),
+        traced("per resumed handshake, 64 B, close", (*connect, "--resume"), connections),
+        traced("per MB to a TLS client", ("bulk", "--bytes", str(TRACED_MB * 10**6)), TRACED_MB,
+               "source"),
+    ]
