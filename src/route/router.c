@@ -1,113 +1,138 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * router.c - source prefixes in path-compressed binary tries, one per address family.
+ * router.c - rules by name, in each by protocol, in each by source.
  *
- * A node stands for a prefix and is the parent of longer ones that begin with it; a node without a
- * route is only a fork. So n prefixes need at most 2n - 1 nodes, and a look-up follows at most one
- * node per bit.
+ * A look-up goes from the most specific name to any name, and stops where a rule matches.
  */
 #include "route/router.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ADDRESS_BYTES 16
+#include "route/sni_table.h"
+#include "route/source_rules.h"
 
-struct node {
-    unsigned char bytes[ADDRESS_BYTES]; /* the first `bits` count, the others are zero */
-    unsigned bits;
-    const struct route *route; /* NULL: a fork only */
-    struct node *child[2];     /* by the bit behind the prefix */
+/* The routes that ask for one protocol. */
+struct protocol_rules {
+    char *name;
+    size_t length;
+    struct source_rules sources;
+};
+
+/* The routes of one name. */
+struct sni_rules {
+    struct source_rules sources; /* of any protocol */
+    struct protocol_rules *protocols;
+    size_t protocol_count;
 };
 
 struct router {
     struct pool *fallback;
-    const struct route *every; /* the route without a prefix */
-    struct node *v4;
-    struct node *v6;
+    struct sni_rules every; /* of any name */
+    struct sni_entry no_name;
+    struct sni_table *names;
+    bool needs_hello;
 };
 
-static unsigned bit_at(const unsigned char *bytes, unsigned position)
+/* ---- rules ------------------------------------------------------------------------------------
+ */
+
+static void rules_release(struct sni_rules *rules)
 {
-    return (bytes[position / 8] >> (7 - position % 8)) & 1;
+    for (size_t i = 0; i < rules->protocol_count; i++) {
+        source_rules_release(&rules->protocols[i].sources);
+        free(rules->protocols[i].name);
+    }
+    free(rules->protocols);
+    source_rules_release(&rules->sources);
 }
 
-/* How many leading bits are the same, at most `most`. */
-static unsigned common_bits(const unsigned char *a, const unsigned char *b, unsigned most)
+static void rules_destroy(struct sni_rules *rules)
 {
-    unsigned bits = 0;
-
-    while (bits + 8 <= most && a[bits / 8] == b[bits / 8])
-        bits += 8;
-    while (bits < most && bit_at(a, bits) == bit_at(b, bits))
-        bits++;
-    return bits;
+    if (rules == NULL)
+        return;
+    rules_release(rules);
+    free(rules);
 }
 
-static struct node *node_create(const unsigned char *bytes, unsigned bits)
+/* The rules of a protocol, made when there are none; NULL without memory. */
+static struct source_rules *rules_of_protocol(struct sni_rules *rules, const char *name)
 {
-    struct node *node = calloc(1, sizeof(*node));
+    struct protocol_rules *protocols;
+    struct protocol_rules *last;
 
-    if (node == NULL)
+    for (size_t i = 0; i < rules->protocol_count; i++) {
+        if (strcmp(rules->protocols[i].name, name) == 0)
+            return &rules->protocols[i].sources;
+    }
+    protocols = reallocarray(rules->protocols, rules->protocol_count + 1, sizeof(*protocols));
+    if (protocols == NULL)
         return NULL;
-    node->bits = bits;
-    memcpy(node->bytes, bytes, (bits + 7) / 8);
-    if (bits % 8 != 0)
-        node->bytes[bits / 8] &= (unsigned char)(0xff00 >> (bits % 8));
-    return node;
+    rules->protocols = protocols;
+    last = &protocols[rules->protocol_count];
+    *last = (struct protocol_rules){.name = strdup(name), .length = strlen(name)};
+    if (last->name == NULL)
+        return NULL;
+    rules->protocol_count++;
+    return &last->sources;
 }
 
-/* The node of exactly this prefix, made when there is none; NULL without memory. */
-static struct node *node_at(struct node **place, const unsigned char *bytes, unsigned bits)
+/* Of the protocols that the client offers: the longest prefix, then the client's own order. */
+static const struct route *find_by_protocol(const struct sni_rules *rules,
+                                            const struct route_client *client)
 {
-    while (*place != NULL) {
-        struct node *node = *place;
-        unsigned most = node->bits < bits ? node->bits : bits;
-        unsigned common = common_bits(node->bytes, bytes, most);
+    const struct route *best = NULL;
+    int most_bits = -1;
+    size_t length;
 
-        if (common < node->bits) {
-            /* The paths part inside this node's prefix: put a shorter one above it. */
-            struct node *above = node_create(bytes, common);
+    for (size_t at = 0; at < client->alpn_size; at += 1 + length) {
+        length = (unsigned char)client->alpn[at];
+        if (length > client->alpn_size - at - 1)
+            break;
+        for (size_t i = 0; i < rules->protocol_count; i++) {
+            const struct protocol_rules *protocol = &rules->protocols[i];
+            const struct route *route;
+            int bits;
 
-            if (above == NULL)
-                return NULL;
-            above->child[bit_at(node->bytes, common)] = node;
-            *place = above;
-            continue;
+            if (protocol->length != length ||
+                memcmp(protocol->name, client->alpn + at + 1, length) != 0)
+                continue;
+            route = source_rules_find(&protocol->sources, client->addr, &bits);
+            if (route != NULL && (best == NULL || bits > most_bits)) {
+                best = route;
+                most_bits = bits;
+            }
         }
-        if (node->bits == bits)
-            return node;
-        place = &node->child[bit_at(bytes, node->bits)];
     }
-    *place = node_create(bytes, bits);
-    return *place;
+    return best;
 }
 
-/* Frees without recursion: a freed node's children take its place. */
-static void trie_destroy(struct node *root)
+static const struct route *rules_find(const struct sni_rules *rules,
+                                      const struct route_client *client)
 {
-    while (root != NULL) {
-        struct node *node = root;
+    const struct route *route = NULL;
+    int bits;
 
-        if (node->child[0] == NULL) {
-            root = node->child[1];
-            free(node);
-            continue;
-        }
-        /* Turn the left child up: it becomes the root and this node its right child. */
-        root = node->child[0];
-        node->child[0] = root->child[1];
-        root->child[1] = node;
-    }
+    if (client->has_hello && rules->protocol_count > 0)
+        route = find_by_protocol(rules, client);
+    return route != NULL ? route : source_rules_find(&rules->sources, client->addr, &bits);
 }
+
+/* ---- the router -------------------------------------------------------------------------------
+ */
 
 struct router *router_create(struct pool *fallback)
 {
     struct router *router = calloc(1, sizeof(*router));
 
-    if (router != NULL)
-        router->fallback = fallback;
+    if (router == NULL)
+        return NULL;
+    router->fallback = fallback;
+    router->names = sni_table_create();
+    if (router->names == NULL) {
+        free(router);
+        return NULL;
+    }
     return router;
 }
 
@@ -115,66 +140,101 @@ void router_destroy(struct router *router)
 {
     if (router == NULL)
         return;
-    trie_destroy(router->v4);
-    trie_destroy(router->v6);
+    for (size_t i = 0; i < sni_table_count(router->names); i++)
+        rules_destroy(sni_table_entry(router->names, i)->rules);
+    sni_table_destroy(router->names);
+    rules_destroy(router->no_name.rules);
+    rules_release(&router->every);
     free(router);
+}
+
+static struct sni_entry *entry_of(struct router *router, const char *sni)
+{
+    return strcmp(sni, "-") == 0 ? &router->no_name : sni_table_at(router->names, sni);
+}
+
+static struct sni_rules *rules_of_name(struct router *router, const char *sni)
+{
+    struct sni_entry *entry;
+
+    if (sni == NULL)
+        return &router->every;
+    entry = entry_of(router, sni);
+    if (entry != NULL && entry->rules == NULL)
+        entry->rules = calloc(1, sizeof(*entry->rules));
+    return entry == NULL ? NULL : entry->rules;
 }
 
 bool router_add(struct router *router, const struct route_match *match, const struct route *route,
                 const struct route **other)
 {
-    const struct prefix *prefix = match->source;
-    const struct route **place = &router->every;
+    struct sni_rules *rules = rules_of_name(router, match->sni);
+    struct source_rules *sources;
+    const struct route **place;
 
     *other = NULL;
-    if (prefix != NULL) {
-        struct node **root = prefix->family == AF_INET ? &router->v4 : &router->v6;
-        struct node *node = node_at(root, (const unsigned char *)&prefix->v6, prefix->bits);
-
-        if (node == NULL)
-            return false;
-        place = &node->route;
-    }
+    if (rules == NULL)
+        return false;
+    sources = match->alpn == NULL ? &rules->sources : rules_of_protocol(rules, match->alpn);
+    if (sources == NULL)
+        return false;
+    place = source_rules_at(sources, match->source);
+    if (place == NULL)
+        return false;
     if (*place != NULL) {
         *other = *place;
         return false;
     }
     *place = route;
+    router->needs_hello |= match->sni != NULL || match->alpn != NULL;
     return true;
-}
-
-static const struct route *trie_find(const struct node *node, const unsigned char *bytes,
-                                     unsigned bits)
-{
-    const struct route *best = NULL;
-
-    while (node != NULL && common_bits(node->bytes, bytes, node->bits) == node->bits) {
-        if (node->route != NULL)
-            best = node->route;
-        if (node->bits == bits)
-            break;
-        node = node->child[bit_at(bytes, node->bits)];
-    }
-    return best;
 }
 
 bool router_needs_hello(const struct router *router)
 {
-    (void)router;
-    return false;
+    return router->needs_hello;
+}
+
+bool router_add_name(struct router *router, const char *sni, struct pool *pool, bool *is_taken)
+{
+    struct sni_entry *entry = entry_of(router, sni);
+
+    *is_taken = entry != NULL && entry->pool != NULL;
+    if (entry == NULL || *is_taken)
+        return false;
+    entry->pool = pool;
+    router->needs_hello = true;
+    return true;
+}
+
+/* What an entry says of a client; false: nothing. */
+static bool choose_by(const struct sni_entry *entry, const struct route_client *client,
+                      struct route_choice *choice)
+{
+    const struct route *route = NULL;
+
+    if (entry == NULL)
+        return false;
+    if (entry->rules != NULL)
+        route = rules_find(entry->rules, client);
+    *choice =
+        (struct route_choice){.route = route, .pool = route == NULL ? entry->pool : route->pool};
+    return route != NULL || entry->pool != NULL;
 }
 
 struct route_choice router_choose(const struct router *router, const struct route_client *client)
 {
-    const struct addr *addr = client->addr;
-    const struct route *route = NULL;
+    struct route_choice choice = {.route = NULL};
 
-    if (addr->family == AF_INET)
-        route = trie_find(router->v4, (const unsigned char *)&addr->v4, 32);
-    else if (addr->family == AF_INET6)
-        route = trie_find(router->v6, (const unsigned char *)&addr->v6, 128);
-    if (route == NULL)
-        route = router->every;
-    return (struct route_choice){.route = route,
-                                 .pool = route == NULL ? router->fallback : route->pool};
+    if (client->has_hello && client->sni[0] == '\0') {
+        if (choose_by(&router->no_name, client, &choice))
+            return choice;
+    } else if (client->has_hello) {
+        if (choose_by(sni_table_find(router->names, client->sni), client, &choice) ||
+            choose_by(sni_table_find_wildcard(router->names, client->sni), client, &choice))
+            return choice;
+    }
+    choice.route = rules_find(&router->every, client);
+    choice.pool = choice.route == NULL ? router->fallback : choice.route->pool;
+    return choice;
 }

@@ -10,6 +10,10 @@
  *   then        a protocol  >  any protocol
  *   then        the longest source prefix  >  any source
  *
+ * Where no route of a name matches, those of less specific names are tried. Of several protocols
+ * that a client offers and routes ask for, the one with the longest source prefix wins, then the
+ * client's own order.
+ *
  * A name is looked up in O(its length), however many names there are; source prefixes live in a
  * binary trie per address family.
  */

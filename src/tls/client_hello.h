@@ -24,9 +24,10 @@
  * letters; an address or an asterisk is a name like any other. Extensions that say nothing of the
  * choice of a server are not looked into: that is up to whoever makes the handshake.
  *
- * OpenSSL reads all names alike but for these: it takes names of any bytes but NUL, takes types
- * that it does not know twice, skips up to 32 empty records and warnings amid the message, waits
- * for the whole of the last record, takes longer messages, and reads SSLv2 hellos.
+ * OpenSSL 3.0 reads the same names from the same bytes, but for these: it takes names of any bytes
+ * but NUL, takes types that it does not know twice, skips empty records before the message,
+ * waits for the end of the last record, takes longer messages and SSLv2 hellos, and
+ * refuses extensions of DTLS.
  */
 #ifndef CULVERT_TLS_CLIENT_HELLO_H
 #define CULVERT_TLS_CLIENT_HELLO_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_router.c - the longest prefix wins, however the routes were added. */
+/* test_router.c - the most specific route wins, however the routes were added. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,66 +108,302 @@ static void test_the_same_prefix_twice_names_the_first(void **state)
     router_destroy(router);
 }
 
-/* A linear search, to compare with. */
-static const struct route *longest(const struct prefix *prefixes, const struct route *routes,
-                                   const bool *is_taken, size_t count, const struct addr *client)
-{
-    const struct route *best = NULL;
-    int bits = -1;
+/* ---- names and protocols ----------------------------------------------------------------------
+ */
 
-    for (size_t i = 0; i < count; i++) {
-        if (is_taken[i] && prefix_contains(&prefixes[i], client) && prefixes[i].bits > bits) {
-            best = &routes[i];
-            bits = prefixes[i].bits;
-        }
+static void add_match(struct router *router, const char *sni, const char *alpn, const char *source,
+                      const struct route *route)
+{
+    const struct route *other;
+    struct prefix wanted;
+
+    if (source != NULL)
+        wanted = prefix(source);
+    assert_true(router_add(
+        router,
+        &(struct route_match){.sni = sni, .alpn = alpn, .source = source == NULL ? NULL : &wanted},
+        route, &other));
+}
+
+static struct route_choice ask(const struct router *router, const char *sni, const char *alpn)
+{
+    struct addr addr = ip("192.0.2.1");
+
+    return router_choose(
+        router,
+        &(struct route_client){
+            .addr = &addr, .has_hello = true, .sni = sni, .alpn = alpn, .alpn_size = strlen(alpn)});
+}
+
+static void test_the_most_specific_name_wins(void **state)
+{
+    struct route exact = {.name = NULL};
+    struct route wildcard = {.name = NULL};
+    struct route none = {.name = NULL};
+    struct route any = {.name = NULL};
+    struct router *router = router_create(NULL);
+    struct addr addr = ip("192.0.2.1");
+
+    (void)state;
+    assert_false(router_needs_hello(router));
+    add_match(router, NULL, NULL, NULL, &any);
+    assert_false(router_needs_hello(router));
+    add_match(router, "*.Example.com", NULL, NULL, &wildcard);
+    assert_true(router_needs_hello(router));
+    add_match(router, "API.example.com.", NULL, NULL, &exact);
+    add_match(router, "-", NULL, NULL, &none);
+    assert_ptr_equal(ask(router, "api.example.com", "").route, &exact);
+    assert_ptr_equal(ask(router, "www.example.com", "").route, &wildcard);
+    assert_ptr_equal(ask(router, "*.example.com", "").route, &wildcard);
+    assert_ptr_equal(ask(router, "a.b.example.com", "").route, &any);
+    assert_ptr_equal(ask(router, "example.com", "").route, &any);
+    assert_ptr_equal(ask(router, "-", "").route, &any);
+    assert_ptr_equal(ask(router, "", "").route, &none);
+    /* Without a hello nothing is known of names, not even that there is none. */
+    assert_ptr_equal(router_choose(router, &(struct route_client){.addr = &addr}).route, &any);
+    router_destroy(router);
+}
+
+static void test_a_name_whose_other_keys_do_not_match_leaves_it_to_less_specific_ones(void **state)
+{
+    struct route exact = {.name = NULL};
+    struct route wildcard = {.name = NULL};
+    struct route any = {.action = ROUTE_REJECT};
+    struct router *router = router_create(NULL);
+
+    (void)state;
+    add_match(router, "a.example.com", "h2", "192.0.2.0/24", &exact);
+    add_match(router, "*.example.com", "http/1.1", NULL, &wildcard);
+    add_match(router, NULL, NULL, NULL, &any);
+    assert_ptr_equal(ask(router, "a.example.com", "\x02h2").route, &exact);
+    assert_ptr_equal(ask(router, "a.example.com", "\x08http/1.1").route, &wildcard);
+    assert_ptr_equal(ask(router, "a.example.com", "\x08http/1.1\x02h2").route, &exact);
+    assert_ptr_equal(ask(router, "a.example.com", "").route, &any);
+    assert_ptr_equal(ask(router, "a.example.com", "\x02h3").route, &any);
+    assert_null(ask(router, "a.example.com", "\x02h3").pool);
+    router_destroy(router);
+}
+
+static void test_of_protocols_the_longest_source_wins_then_the_clients_order(void **state)
+{
+    struct route h2 = {.name = NULL};
+    struct route http = {.name = NULL};
+    struct route near = {.name = NULL};
+    struct router *router = router_create(NULL);
+
+    (void)state;
+    add_match(router, NULL, "h2", NULL, &h2);
+    add_match(router, NULL, "http/1.1", NULL, &http);
+    assert_ptr_equal(ask(router, "", "\x02h2\x08http/1.1").route, &h2);
+    assert_ptr_equal(ask(router, "", "\x08http/1.1\x02h2").route, &http);
+    add_match(router, NULL, "h2", "192.0.2.0/24", &near);
+    assert_ptr_equal(ask(router, "", "\x08http/1.1\x02h2").route, &near);
+    /* Bytes that are no list of protocols end the search. */
+    assert_null(ask(router, "", "\x09http/1.1").route);
+    assert_null(ask(router, "", "\xff").route);
+    router_destroy(router);
+}
+
+static void test_the_same_keys_twice_name_the_first(void **state)
+{
+    struct route first = {.name = NULL};
+    struct route second = {.name = NULL};
+    struct router *router = router_create(NULL);
+    const struct route *other = NULL;
+
+    (void)state;
+    add_match(router, "*.example.com", "h2", "10.0.0.0/8", &first);
+    add_match(router, "*.example.com", "h2", NULL, &second);
+    add_match(router, "*.example.com", NULL, NULL, &second);
+    add_match(router, "-", NULL, NULL, &first);
+    struct prefix wanted = prefix("10.0.0.0/8");
+    assert_false(router_add(
+        router, &(struct route_match){.sni = "*.EXAMPLE.com", .alpn = "h2", .source = &wanted},
+        &second, &other));
+    assert_ptr_equal(other, &first);
+    assert_false(router_add(router, &(struct route_match){.sni = "-"}, &second, &other));
+    assert_ptr_equal(other, &first);
+    router_destroy(router);
+}
+
+static void test_names_of_a_map_stand_behind_routes_of_the_same_name(void **state)
+{
+    struct pool pools[3];
+    struct route route = {.pool = &pools[0]};
+    struct router *router = router_create(&pools[2]);
+    bool is_taken;
+
+    (void)state;
+    memset(pools, 0, sizeof(pools));
+    assert_true(router_add_name(router, "a.example.com", &pools[1], &is_taken));
+    assert_true(router_needs_hello(router));
+    assert_false(router_add_name(router, "A.example.com", &pools[1], &is_taken));
+    assert_true(is_taken);
+    assert_true(router_add_name(router, "*.example.com", &pools[1], &is_taken));
+    assert_true(router_add_name(router, "-", &pools[1], &is_taken));
+    assert_ptr_equal(ask(router, "a.example.com", "").pool, &pools[1]);
+    assert_null(ask(router, "a.example.com", "").route);
+    assert_ptr_equal(ask(router, "b.example.com", "").pool, &pools[1]);
+    assert_ptr_equal(ask(router, "", "").pool, &pools[1]);
+    assert_ptr_equal(ask(router, "example.com", "").pool, &pools[2]);
+    add_match(router, "a.example.com", "h2", NULL, &route);
+    assert_ptr_equal(ask(router, "a.example.com", "\x02h2").route, &route);
+    assert_ptr_equal(ask(router, "a.example.com", "\x02h3").pool, &pools[1]);
+    router_destroy(router);
+}
+
+/* ---- random routers and a search through all alternatives --------------------------------------
+ */
+
+struct alternative {
+    const char *sni;
+    const char *alpn;
+    const char *source; /* NULL: any */
+    bool is_mapped;     /* from an sni_map */
+    struct route route;
+    struct pool *pool; /* of the map */
+};
+
+static bool is_named(const char *pattern, const char *name, int *rank)
+{
+    *rank = pattern == NULL ? 0 : strcmp(pattern, "-") == 0 ? 1 : pattern[0] == '*' ? 2 : 3;
+    switch (*rank) {
+    case 0:
+        return true;
+    case 1:
+        return name[0] == '\0';
+    case 2:
+        return name[0] != '.' && strchr(name, '.') != NULL &&
+               strcmp(strchr(name, '.'), pattern + 1) == 0;
+    default:
+        return strcmp(pattern, name) == 0;
     }
-    return best;
 }
 
-static struct prefix random_prefix(unsigned *seed, bool is_v6)
+/* Where in the list the protocol is, -1: nowhere. */
+static int place_in(const char *offered, const char *protocol)
 {
-    struct prefix result = {.family = is_v6 ? AF_INET6 : AF_INET};
-    unsigned bytes = is_v6 ? 16 : 4;
-    unsigned char *address = (unsigned char *)&result.v6;
-
-    result.bits = (uint8_t)((unsigned)rand_r(seed) % (bytes * 8 + 1));
-    /* Few different bytes, so that prefixes nest. */
-    for (unsigned i = 0; i < bytes; i++)
-        address[i] = (unsigned char)((rand_r(seed) & 1) * 0xff);
-    for (unsigned i = result.bits; i < bytes * 8; i++)
-        address[i / 8] &= (unsigned char)~(0x80 >> (i % 8));
-    return result;
+    for (int place = 0; offered[0] != '\0'; place++, offered += 1 + offered[0]) {
+        if (strlen(protocol) == (size_t)offered[0] &&
+            memcmp(offered + 1, protocol, (size_t)offered[0]) == 0)
+            return place;
+    }
+    return -1;
 }
 
-static void test_random_tables_agree_with_a_linear_search(void **state)
+/* How well it fits, the higher the better; -1: not at all. */
+static long fit(const struct alternative *alternative, const struct addr *addr, bool has_hello,
+                const char *name, const char *offered)
 {
-    enum { COUNT = 200, ROUNDS = 20 };
-    static struct prefix prefixes[COUNT];
-    static struct route routes[COUNT];
-    static bool is_taken[COUNT];
-    unsigned seed = 1;
+    int rank = 0;
+    int place = 0;
+    int bits = 0;
+
+    if (!has_hello && (alternative->sni != NULL || alternative->alpn != NULL))
+        return -1;
+    if (has_hello && !is_named(alternative->sni, name, &rank))
+        return -1;
+    if (alternative->alpn != NULL) {
+        place = place_in(offered, alternative->alpn);
+        if (place < 0)
+            return -1;
+        place = 100 - place;
+    }
+    if (alternative->source != NULL) {
+        struct prefix source = prefix(alternative->source);
+
+        if (!prefix_contains(&source, addr))
+            return -1;
+        bits = 1 + source.bits;
+    }
+    return ((((long)rank * 2 + (alternative->alpn != NULL)) * 200 + bits) * 200 + place) * 2 +
+           !alternative->is_mapped;
+}
+
+static void test_random_routers_agree_with_a_search_through_all_alternatives(void **state)
+{
+    static const char *const patterns[] = {NULL,    NULL,    "-",   "a.x", "b.x",
+                                           "a.b.x", "*.b.x", "*.x", "x",   "*.a.b.x"};
+    static const char *const names[] = {"",      "a.x", "b.x", "c.x",     "a.b.x", "c.b.x",
+                                        "b.b.x", "x",   "y",   "a.a.b.x", ".x",    "*.x"};
+    static const char *const protocols[] = {NULL, NULL, "h2", "h3", "pg"};
+    static const char *const offers[] = {
+        "", "\x02h2", "\x02h2\x02h3", "\x02h3\x02h2\x02pg", "\x02zz\x02pg", "\x01h"};
+    static const char *const sources[] = {NULL,          NULL,       "10.0.0.0/8", "10.1.0.0/16",
+                                          "10.1.2.3/32", "fd00::/8", "0.0.0.0/0"};
+    static const char *const clients[] = {"10.1.2.3",  "10.1.2.4", "10.9.9.9",
+                                          "192.0.2.1", "fd00::1",  "::1"};
+    enum { ALTERNATIVES = 40, ROUNDS = 300 };
+    unsigned seed = 7;
+    unsigned matches = 0;
 
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
+        struct alternative alternatives[ALTERNATIVES];
+        struct pool pools[ALTERNATIVES];
+        size_t count = 0;
+        size_t wanted = 1 + (size_t)rand_r(&seed) % ALTERNATIVES;
         struct router *router = router_create(NULL);
-        const struct route *other;
 
-        for (int i = 0; i < COUNT; i++) {
-            prefixes[i] = random_prefix(&seed, i % 2);
-            is_taken[i] = router_add(router, &(struct route_match){.source = &prefixes[i]},
-                                     &routes[i], &other);
-            assert_true(is_taken[i] || other != NULL);
+        memset(pools, 0, sizeof(pools));
+        for (size_t i = 0; i < wanted; i++) {
+            struct alternative *one = &alternatives[count];
+            const struct route *other;
+            bool is_taken;
+
+            *one = (struct alternative){
+                .sni = patterns[(size_t)rand_r(&seed) % ARRAY_LENGTH(patterns)],
+                .alpn = protocols[(size_t)rand_r(&seed) % ARRAY_LENGTH(protocols)],
+                .source = sources[(size_t)rand_r(&seed) % ARRAY_LENGTH(sources)],
+                .pool = &pools[count],
+            };
+            one->route.pool = one->pool;
+            if (one->sni != NULL && rand_r(&seed) % 4 == 0) {
+                one->is_mapped = true;
+                one->alpn = one->source = NULL;
+                count += router_add_name(router, one->sni, one->pool, &is_taken);
+            } else {
+                struct prefix source;
+
+                if (one->source != NULL)
+                    source = prefix(one->source);
+                count += router_add(
+                    router,
+                    &(struct route_match){.sni = one->sni,
+                                          .alpn = one->alpn,
+                                          .source = one->source == NULL ? NULL : &source},
+                    &one->route, &other);
+            }
         }
-        for (int i = 0; i < 500; i++) {
-            struct prefix where = random_prefix(&seed, i % 2);
-            struct addr client = {.family = where.family};
+        for (int i = 0; i < 200; i++) {
+            const char *name = names[(size_t)rand_r(&seed) % ARRAY_LENGTH(names)];
+            const char *offered = offers[(size_t)rand_r(&seed) % ARRAY_LENGTH(offers)];
+            struct addr addr = ip(clients[(size_t)rand_r(&seed) % ARRAY_LENGTH(clients)]);
+            bool has_hello = rand_r(&seed) % 8 != 0;
+            const struct alternative *best = NULL;
+            long best_fit = -1;
+            struct route_choice choice;
 
-            client.v6 = where.v6;
-            assert_ptr_equal(router_choose(router, &(struct route_client){.addr = &client}).route,
-                             longest(prefixes, routes, is_taken, COUNT, &client));
+            for (size_t k = 0; k < count; k++) {
+                long this_fit = fit(&alternatives[k], &addr, has_hello, name, offered);
+
+                if (this_fit > best_fit) {
+                    best = &alternatives[k];
+                    best_fit = this_fit;
+                }
+            }
+            choice = router_choose(router, &(struct route_client){.addr = &addr,
+                                                                  .has_hello = has_hello,
+                                                                  .sni = name,
+                                                                  .alpn = offered,
+                                                                  .alpn_size = strlen(offered)});
+            matches += best != NULL;
+            assert_ptr_equal(choice.pool, best == NULL ? NULL : best->pool);
+            assert_ptr_equal(choice.route, best == NULL || best->is_mapped ? NULL : &best->route);
         }
         router_destroy(router);
     }
+    assert_in_range(matches, ROUNDS * 20, ROUNDS * 195);
 }
 
 static void test_destroying_nothing_and_an_empty_router_is_harmless(void **state)
@@ -183,7 +419,12 @@ int main(void)
         cmocka_unit_test(test_the_longest_prefix_wins),
         cmocka_unit_test(test_a_route_without_a_prefix_takes_the_rest_even_unix_clients),
         cmocka_unit_test(test_the_same_prefix_twice_names_the_first),
-        cmocka_unit_test(test_random_tables_agree_with_a_linear_search),
+        cmocka_unit_test(test_the_most_specific_name_wins),
+        cmocka_unit_test(test_a_name_whose_other_keys_do_not_match_leaves_it_to_less_specific_ones),
+        cmocka_unit_test(test_of_protocols_the_longest_source_wins_then_the_clients_order),
+        cmocka_unit_test(test_the_same_keys_twice_name_the_first),
+        cmocka_unit_test(test_names_of_a_map_stand_behind_routes_of_the_same_name),
+        cmocka_unit_test(test_random_routers_agree_with_a_search_through_all_alternatives),
         cmocka_unit_test(test_destroying_nothing_and_an_empty_router_is_harmless),
     };
 

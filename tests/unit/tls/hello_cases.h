@@ -658,7 +658,7 @@ static inline void make_server_hello(struct bytes *out)
 
 static inline void make_alert(struct bytes *out)
 {
-    bytes_put(out, "\x15\x03\x01\x00\x02\x02\x28", 7);
+    bytes_put(out, "\x15\x03\x01\x00\x02\x01\x5a", 7);
     make_tls13(out);
 }
 
@@ -675,10 +675,13 @@ static inline void make_application_data(struct bytes *out)
 
 static inline void make_alert_amid(struct bytes *out)
 {
-    hello_split(out, 100);
-    out->size = 105;
+    struct bytes hello = {.data = NULL};
+
+    hello_split(&hello, 100);
+    bytes_put(out, hello.data, 105);
     bytes_put(out, "\x15\x03\x01\x00\x02\x01\x5a", 7);
-    bytes_fill(out, 0x16, 100);
+    bytes_put(out, hello.data + 105, hello.size - 105);
+    bytes_release(&hello);
 }
 
 static inline void make_version_amid(struct bytes *out)
