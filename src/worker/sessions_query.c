@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -56,33 +55,6 @@ void sessions_query_unref(struct sessions_query *query)
     if (query->wake_fd != -1)
         close(query->wake_fd);
     free(query);
-}
-
-static bool name_matches(const char *wanted, const char *name)
-{
-    return wanted[0] == '\0' || strcmp(wanted, name) == 0;
-}
-
-bool sessions_filter_matches(const struct sessions_filter *filter,
-                             const struct session_record *record)
-{
-    return (filter->id == 0 || filter->id == record->id) &&
-           (filter->phase < 0 || filter->phase == (int)record->phase) &&
-           name_matches(filter->listener, record->listener) &&
-           name_matches(filter->pool, record->pool) && name_matches(filter->server, record->server);
-}
-
-void sessions_query_add(struct sessions_query *query, unsigned part_number,
-                        const struct session_record *record)
-{
-    struct sessions_part *part = &query->parts[part_number];
-
-    assert(part_number < query->part_count);
-    if (!sessions_filter_matches(&query->filter, record))
-        return;
-    part->total++;
-    if (part->count < query->limit)
-        part->rows[part->count++] = *record;
 }
 
 void sessions_query_finish(struct sessions_query *query, unsigned part_number)

@@ -49,13 +49,6 @@ struct sessions_query *sessions_query_create(const struct sessions_filter *filte
 void sessions_query_ref(struct sessions_query *query);
 void sessions_query_unref(struct sessions_query *query);
 
-bool sessions_filter_matches(const struct sessions_filter *filter,
-                             const struct session_record *record);
-
-/* Worker: counts a session that matches the filter, and copies it while there is room. */
-void sessions_query_add(struct sessions_query *query, unsigned part_number,
-                        const struct session_record *record);
-
 /* Worker: its part is complete. Wakes who waits and drops the worker's reference. */
 void sessions_query_finish(struct sessions_query *query, unsigned part_number);
 

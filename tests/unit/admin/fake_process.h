@@ -77,6 +77,29 @@ void worker_read_gauges(const struct worker *worker, struct worker_gauges *gauge
     *gauges = worker->gauges;
 }
 
+static bool fake_name_matches(const char *wanted, const char *name)
+{
+    return wanted[0] == '\0' || strcmp(wanted, name) == 0;
+}
+
+/* What a worker does for one of its sessions (worker/sessions_scan.c). */
+static void fake_add(struct sessions_query *query, unsigned number,
+                     const struct session_record *row)
+{
+    const struct sessions_filter *filter = &query->filter;
+    struct sessions_part *part = &query->parts[number];
+
+    if ((filter->id != 0 && filter->id != row->id) ||
+        (filter->phase >= 0 && filter->phase != (int)row->phase) ||
+        !fake_name_matches(filter->listener, row->listener) ||
+        !fake_name_matches(filter->pool, row->pool) ||
+        !fake_name_matches(filter->server, row->server))
+        return;
+    part->total++;
+    if (part->count < query->limit)
+        part->rows[part->count++] = *row;
+}
+
 static void fake_receive(void *argument, struct message *message)
 {
     struct worker *worker = argument;
@@ -88,7 +111,7 @@ static void fake_receive(void *argument, struct message *message)
             break;
         }
         for (unsigned i = 0; i < worker->row_count; i++)
-            sessions_query_add(message->query, worker->number, &worker->rows[i]);
+            fake_add(message->query, worker->number, &worker->rows[i]);
         sessions_query_finish(message->query, worker->number);
         break;
     case MESSAGE_KILL:
