@@ -43,7 +43,8 @@ static void deliver(struct mailbox *mailbox, struct message *message)
 
         message->next = NULL;
         mailbox->receive(mailbox->argument, message);
-        free(message);
+        if (message != &mailbox->stop)
+            free(message);
         message = next;
     }
 }
@@ -89,11 +90,43 @@ fail:
     return false;
 }
 
-bool mailbox_post(struct mailbox *mailbox, const struct message *message)
+/* Under the mutex. */
+static void append(struct mailbox *mailbox, struct message *message)
 {
-    struct message *copy = malloc(sizeof(*copy));
+    bool was_empty = mailbox->first == NULL;
+
+    *mailbox->last = message;
+    mailbox->last = &message->next;
+    /* Under the lock: mailbox_close() must not close the descriptor before the write. */
+    if (was_empty)
+        wake_owner(mailbox->wake_fd);
+}
+
+/* A second one says nothing new. */
+static bool post_stop(struct mailbox *mailbox, const struct message *message)
+{
     bool is_open;
 
+    pthread_mutex_lock(&mailbox->mutex);
+    is_open = mailbox->is_open;
+    if (is_open && !mailbox->is_stop_posted) {
+        mailbox->stop = *message;
+        mailbox->stop.next = NULL;
+        mailbox->is_stop_posted = true;
+        append(mailbox, &mailbox->stop);
+    }
+    pthread_mutex_unlock(&mailbox->mutex);
+    return is_open;
+}
+
+bool mailbox_post(struct mailbox *mailbox, const struct message *message)
+{
+    struct message *copy;
+    bool is_open;
+
+    if (message->kind == MESSAGE_STOP)
+        return post_stop(mailbox, message);
+    copy = malloc(sizeof(*copy));
     if (copy == NULL)
         return false;
     *copy = *message;
@@ -101,15 +134,8 @@ bool mailbox_post(struct mailbox *mailbox, const struct message *message)
 
     pthread_mutex_lock(&mailbox->mutex);
     is_open = mailbox->is_open;
-    if (is_open) {
-        bool was_empty = mailbox->first == NULL;
-
-        *mailbox->last = copy;
-        mailbox->last = &copy->next;
-        /* Under the lock: mailbox_close() must not close the descriptor before the write. */
-        if (was_empty)
-            wake_owner(mailbox->wake_fd);
-    }
+    if (is_open)
+        append(mailbox, copy);
     pthread_mutex_unlock(&mailbox->mutex);
 
     if (!is_open)

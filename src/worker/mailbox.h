@@ -46,6 +46,8 @@ struct mailbox {
     pthread_mutex_t mutex; /* guards the queue and is_open */
     struct message *first;
     struct message **last;
+    struct message stop; /* MESSAGE_STOP's: it needs no memory, for it must arrive */
+    bool is_stop_posted;
     bool is_open;
     int wake_fd;
     struct event *event;
@@ -58,8 +60,8 @@ struct mailbox {
 bool mailbox_open(struct mailbox *mailbox, struct event_base *base, mailbox_receive receive,
                   void *argument) CULVERT_MUST_CHECK;
 
-/* Copies the message in and wakes the owner. False when the mailbox is closed or memory is short:
-   the message's contents are still the caller's. */
+/* Copies the message in and wakes the owner. False when the mailbox is closed or memory is short
+   (which MESSAGE_STOP does not need): the message's contents are still the caller's. */
 bool mailbox_post(struct mailbox *mailbox, const struct message *message) CULVERT_MUST_CHECK;
 
 /* Closes to new messages and hands what is left to `receive`. Owner only. */

@@ -11,6 +11,16 @@
 #define POSTERS 2
 #define MESSAGES_PER_POSTER 5000
 
+static bool has_no_memory;
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return has_no_memory ? NULL : __real_malloc(size);
+}
+
 struct owner {
     struct event_base *base;
     struct mailbox mailbox;
@@ -165,6 +175,25 @@ static void test_mailbox_refuses_after_close(void **state)
     owner_close(&owner);
 }
 
+static void test_mailbox_takes_a_stop_without_memory(void **state)
+{
+    struct owner owner;
+    struct message stop = {.kind = MESSAGE_STOP, .fd = -1};
+    struct message other = {.kind = MESSAGE_DRAIN, .fd = -1};
+
+    owner_open(&owner, 1);
+    has_no_memory = true;
+    assert_false(mailbox_post(&owner.mailbox, &other));
+    assert_true(mailbox_post(&owner.mailbox, &stop));
+    assert_true(mailbox_post(&owner.mailbox, &stop)); /* it comes once */
+    has_no_memory = false;
+    owner_run(&owner);
+    assert_int_equal(owner.received, 1);
+    assert_int_equal(owner.last.kind, MESSAGE_STOP);
+    owner_close(&owner);
+    assert_int_equal(owner.received, 1);
+}
+
 static void test_mailbox_close_of_an_empty_object_does_nothing(void **state)
 {
     struct mailbox mailbox;
@@ -181,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_mailbox_loses_nothing_from_two_threads),
         cmocka_unit_test(test_mailbox_close_hands_over_what_is_left_while_another_thread_posts),
         cmocka_unit_test(test_mailbox_refuses_after_close),
+        cmocka_unit_test(test_mailbox_takes_a_stop_without_memory),
         cmocka_unit_test(test_mailbox_close_of_an_empty_object_does_nothing),
     };
 
