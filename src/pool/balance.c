@@ -144,7 +144,7 @@ static uint64_t next_random(uint64_t *seed)
     return x;
 }
 
-static unsigned random_below(uint64_t *seed, unsigned bound)
+unsigned balance_random_below(uint64_t *seed, unsigned bound)
 {
     return (unsigned)(((next_random(seed) >> 32) * bound) >> 32);
 }
@@ -223,7 +223,7 @@ static bool take_from(struct server *server, int active)
 
 static struct server *pick_leastconn(struct balance_tier *tier, struct balance_request *request)
 {
-    unsigned start = random_below(request->seed, tier->count);
+    unsigned start = balance_random_below(request->seed, tier->count);
 
     for (unsigned attempt = 0;; attempt++) {
         int active = 0;
@@ -272,7 +272,8 @@ static struct server *pick_random(struct balance_tier *tier, struct balance_requ
         unsigned choice;
 
         for (unsigned i = 0; i < 2; i++) {
-            drawn[i] = tier->servers[tier->turns[random_below(request->seed, tier->turn_count)]];
+            drawn[i] =
+                tier->servers[tier->turns[balance_random_below(request->seed, tier->turn_count)]];
             is_candidate[i] = is_open(request, drawn[i], &active[i]);
         }
         if (is_candidate[0] && is_candidate[1])

@@ -48,6 +48,9 @@ struct balance_request {
 /* Whether the session has tried the server already. */
 bool balance_has_tried(const struct balance_request *request, const struct server *server);
 
+/* A number below `bound`, from the thread's generator. */
+unsigned balance_random_below(uint64_t *seed, unsigned bound);
+
 /*
  * Chooses a server of the tier that is up, has an address and was not tried, and takes a place on
  * it. NULL when there is none with a place.

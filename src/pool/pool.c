@@ -100,21 +100,46 @@ static struct server *pick_from_pool(struct pool *pool, struct balance_request *
     return server;
 }
 
+static bool is_out(const struct server *server)
+{
+    enum server_health health = health_of(server);
+
+    return health == SERVER_EJECTED || health == SERVER_TRIAL;
+}
+
+/* Of the ejected servers that this session has not tried and that have a place, the one whose
+   ejection ends first; of several the first from a random one on. */
+static struct server *find_ejected(struct pool *pool, const struct balance_request *request)
+{
+    unsigned start = balance_random_below(request->seed, pool->server_count);
+    struct server *best = NULL;
+    int64_t best_until_ms = INT64_MAX;
+
+    for (unsigned step = 0; step < pool->server_count; step++) {
+        struct server *server = &pool->servers[(start + step) % pool->server_count];
+        int64_t until_ms = atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed);
+
+        if (until_ms < best_until_ms && is_out(server) && server_has_address(server) &&
+            server_has_place(server) && !balance_has_tried(request, server)) {
+            best = server;
+            best_until_ms = until_ms;
+        }
+    }
+    return best;
+}
+
 /*
  * The last resort: an ejected server that this session has not tried. It may have come back, and
  * the session would fail otherwise. Its health changes only if it answers.
  */
 static struct server *pick_ejected(struct pool *pool, const struct balance_request *request)
 {
-    for (unsigned i = 0; i < pool->server_count; i++) {
-        struct server *server = &pool->servers[i];
-        enum server_health health = health_of(server);
+    struct server *server;
 
-        if ((health == SERVER_EJECTED || health == SERVER_TRIAL) && server_has_address(server) &&
-            !balance_has_tried(request, server) && server_take_place(server))
-            return server;
-    }
-    return NULL;
+    do
+        server = find_ejected(pool, request);
+    while (server != NULL && !server_take_place(server)); /* another thread took the last one */
+    return server;
 }
 
 enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,

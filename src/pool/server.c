@@ -41,6 +41,12 @@ bool server_has_address(const struct server *server)
     return server->addr.family != AF_UNSPEC || server->builtin != BUILTIN_NONE;
 }
 
+bool server_has_place(const struct server *server)
+{
+    return server->max_connections == 0 ||
+           atomic_load_explicit(&server->active, memory_order_relaxed) < server->max_connections;
+}
+
 bool server_take_place(struct server *server)
 {
     int active = atomic_load_explicit(&server->active, memory_order_relaxed);

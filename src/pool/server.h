@@ -55,6 +55,9 @@ const char *server_addr_text(const struct server *server, char *buffer);
 /* Whether there is anything to connect to: an address, or a built-in service. */
 bool server_has_address(const struct server *server);
 
+/* Whether a place is free now. Any thread. */
+bool server_has_place(const struct server *server);
+
 /* Takes a place unless all max_connections are taken. Any thread. */
 bool server_take_place(struct server *server) CULVERT_MUST_CHECK;
 

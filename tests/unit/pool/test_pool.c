@@ -378,6 +378,40 @@ static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
     pool_release(&pool);
 }
 
+static void test_the_last_resort_is_the_server_whose_ejection_ends_first(void **state)
+{
+    struct pool pool;
+    struct server *server;
+    unsigned chosen[4] = {0};
+
+    (void)state;
+    make_pool(&pool, 4);
+    prepare(&pool);
+    pool.servers[3].health = SERVER_MAINT;
+    for (unsigned i = 0; i < 3; i++) {
+        pool.servers[i].health = SERVER_EJECTED;
+        pool.servers[i].ejected_until_ms = 2000;
+    }
+    pool.out_count = 3;
+    pool.servers[2].ejected_until_ms = 1000;
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
+        assert_ptr_equal(server, &pool.servers[2]);
+        pool_leave(&pool, server);
+    }
+    /* Full ones do not count, and of equals each has its share. */
+    pool.servers[2].max_connections = 1;
+    pool.servers[2].active = 1;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
+        chosen[server->position]++;
+        pool_leave(&pool, server);
+    }
+    assert_int_equal(chosen[0] + chosen[1], 100);
+    assert_in_range(chosen[0], 20, 80);
+    pool_release(&pool);
+}
+
 static void test_late_failures_do_not_prolong_an_ejection(void **state)
 {
     struct pool pool;
@@ -527,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_trial_needs_a_place_and_a_session_that_has_not_tried_it),
         cmocka_unit_test(test_ejected_backup_is_not_tried_while_a_primary_is_usable),
         cmocka_unit_test(test_ejected_server_is_the_last_resort_of_a_session),
+        cmocka_unit_test(test_the_last_resort_is_the_server_whose_ejection_ends_first),
         cmocka_unit_test(test_late_failures_do_not_prolong_an_ejection),
         cmocka_unit_test(test_administrative_states_stay_whatever_connects_say),
         cmocka_unit_test(test_long_fail_timeout_is_not_cut),
