@@ -107,6 +107,14 @@ void session_queue(struct session *session, enum flow_wait wait)
     }
 }
 
+void session_spill(struct session *session, enum side side, int64_t now_ms)
+{
+    struct flow *flow = &session->flow[side];
+
+    if (flow->pipe != NULL && flow->stalled_ms != 0 && now_ms - flow->stalled_ms >= SPILL_AFTER_MS)
+        flow_spill(flow, session->resources);
+}
+
 uint64_t session_undelivered_to(const struct session *session, enum side side)
 {
     const struct conn *conn = &session->conn[side];
@@ -315,6 +323,11 @@ bool session_start(struct relay_resources *resources, struct listener_config *li
     return true;
 }
 
+static bool has_reset(struct conn *conn)
+{
+    return conn_peek_error(conn) && !fault_is(FAULT_MISS_RST);
+}
+
 /* RELAY: a conn with a read to make makes it; one without is looked at for an error. */
 static enum step recheck_relay(struct session *session, enum side side)
 {
@@ -322,21 +335,19 @@ static enum step recheck_relay(struct session *session, enum side side)
     struct flow *in = &session->flow[side];
     struct flow *out = &session->flow[other_side(side)];
 
-    if (out->pipe != NULL) {
-        if (clock_now_ms() - out->stalled_ms >= SPILL_AFTER_MS)
-            flow_spill(out, session->resources);
-        if (out->pipe != NULL)
-            relay_recheck(session->resources, conn);
-    }
+    session_spill(session, other_side(side), clock_now_ms());
+    if (out->pipe != NULL)
+        relay_recheck(session->resources, conn);
     session->active_side = side;
+    /* One that waits for a buffer may not read, and so cannot meet its error. */
+    if (list_contains_link(&session->queue) && has_reset(conn))
+        return step_relay_abort(session, side);
     if (in->state == FLOW_OPEN && flow_held(in) == 0 && in->destination->ready_out) {
         conn_look_for_mark(conn);
         conn_look_again(conn);
         return step_relay_run(session);
     }
-    if (conn_peek_error(conn) && !fault_is(FAULT_MISS_RST))
-        return step_relay_abort(session, side);
-    return STEP_WAIT;
+    return has_reset(conn) ? step_relay_abort(session, side) : STEP_WAIT;
 }
 
 void session_recheck(struct conn *conn)

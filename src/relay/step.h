@@ -42,6 +42,9 @@ enum flow_wait session_pump(struct session *session, enum side side, int64_t now
 /* Puts the session where flow_pump()'s answer wants it: the run queue, the buffer waiters. */
 void session_queue(struct session *session, enum flow_wait wait);
 
+/* Moves a residue of flow[side] that has lain in its pipe for a while into a buffer. */
+void session_spill(struct session *session, enum side side, int64_t now_ms);
+
 /* Bytes read for conn[side] that its kernel has not seen acknowledged; its socket is open. */
 uint64_t session_undelivered_to(const struct session *session, enum side side);
 

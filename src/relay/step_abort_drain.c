@@ -101,17 +101,20 @@ enum step step_abort_drain_run(struct session *session)
     struct flow *flow = &session->flow[x];
     int64_t now_ms = clock_now_ms();
     uint64_t delivered = flow->delivered;
-    enum flow_wait wait = session_pump(session, x, now_ms);
+    enum flow_wait wait;
     int queued;
 
+    session_spill(session, x, now_ms);
+    wait = session_pump(session, x, now_ms);
     if (flow->delivered != delivered)
         session->state_ms = now_ms;
     if (flow->state == FLOW_BROKEN && flow->culprit != FLOW_BROKEN_BY_SOURCE)
         return finish(session); /* Y is gone as well, or memory is */
-    if (wait == FLOW_WAITS_FOR_TURN || wait == FLOW_WAITS_FOR_BUFFER) {
-        session_queue(session, wait);
+    session_queue(session, wait);
+    if (wait == FLOW_WAITS_FOR_TURN)
         return STEP_WAIT;
-    }
+    if (wait == FLOW_WAITS_FOR_BUFFER)
+        return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;
     if (wait == FLOW_WAITS_FOR_SOURCE || flow->state != FLOW_OPEN) {
         close_broken(session);
         if (flow->state == FLOW_OPEN)

@@ -246,7 +246,7 @@ enum step step_relay_run(struct session *session)
         }
         session_queue(session, wait);
         /* A source that is not being read cannot tell of its reset by events: the tick looks. */
-        if (wait == FLOW_WAITS_FOR_DESTINATION ||
+        if (wait == FLOW_WAITS_FOR_DESTINATION || wait == FLOW_WAITS_FOR_BUFFER ||
             (wait == FLOW_WAITS_FOR_NOTHING && side == active))
             relay_recheck(session->resources, &session->conn[side]);
     }

@@ -314,6 +314,86 @@ static void test_what_was_on_its_way_to_the_dead_side_is_dropped_and_counted(voi
     }
 }
 
+/* The relay may read nothing, so it meets no error; and what the dead side sent last cannot come.
+ */
+static void test_a_reset_is_seen_and_passed_on_while_buffers_are_spent(void **state)
+{
+    for (int direction = UPLOAD; direction <= DOWNLOAD; direction++) {
+        struct way way = {false, (enum direction)direction};
+        struct line line;
+        struct session *session;
+        size_t received;
+
+        line_open(&line, way);
+        session = line.relay.session;
+        line.world.buffers.used_bytes = line.world.buffers.limit_bytes;
+        peer_send(*line.sender, 0, 1000);
+        peer_wait_acknowledged(*line.sender);
+        RUN_UNTIL(&line.world, list_contains_link(&session->queue));
+        relay_world_run_for(&line.world, 60);
+        frozen_ms = clock_now_ms();
+        peer_reset(line.sender);
+        RUN_UNTIL(&line.world, session->state == SESSION_ABORT_DRAIN);
+        frozen_ms += 1900;
+        relay_world_run_for(&line.world, 200);
+        assert_true(relay_world_has(&line.world, session));
+        frozen_ms += 200;
+        assert_int_equal(relay_world_end(&line.world, *line.receiver, 0, &received), PEER_RESET);
+        assert_int_equal(received, 0);
+        assert_reset_record(&line);
+        thaw(NULL);
+        line.world.buffers.used_bytes = 0;
+        line_close(&line);
+    }
+}
+
+static void test_a_reset_while_buffers_are_spent_costs_no_byte_if_one_comes_free(void **state)
+{
+    for (int direction = UPLOAD; direction <= DOWNLOAD; direction++) {
+        struct way way = {false, (enum direction)direction};
+        struct line line;
+        size_t received;
+
+        line_open(&line, way);
+        line.world.buffers.used_bytes = line.world.buffers.limit_bytes;
+        peer_send(*line.sender, 0, 1000);
+        peer_wait_acknowledged(*line.sender);
+        peer_reset(line.sender);
+        RUN_UNTIL(&line.world, line.relay.session->state == SESSION_ABORT_DRAIN);
+        line.world.buffers.used_bytes = 0;
+        assert_int_equal(relay_world_end(&line.world, *line.receiver, 0, &received), PEER_RESET);
+        assert_int_equal(received, 1000);
+        assert_reset_record(&line);
+        line_close(&line);
+    }
+}
+
+static void test_a_residue_leaves_its_pipe_in_a_drain_too(void **state)
+{
+    for (int direction = UPLOAD; direction <= DOWNLOAD; direction++) {
+        struct way way = {true, (enum direction)direction};
+        struct line line;
+        size_t held;
+
+        line_open_sized(&line, way, 32768);
+        frozen_ms = clock_now_ms();
+        stall(&line);
+        peer_reset(line.sender);
+        RUN_UNTIL(&line.world, line.relay.session->state == SESSION_ABORT_DRAIN);
+        held = flow_held(line.flow);
+        assert_non_null(line.flow->pipe);
+        assert_null(line.flow->buffer);
+        frozen_ms += 150;
+        RUN_UNTIL(&line.world, line.flow->pipe == NULL);
+        assert_non_null(line.flow->buffer);
+        assert_int_equal(flow_held(line.flow), held);
+        thaw(NULL);
+        peer_close(line.receiver);
+        assert_reset_record(&line);
+        line_close(&line);
+    }
+}
+
 static void test_on_reset_fin_ends_the_other_side_instead(void **state)
 {
     for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
@@ -557,6 +637,9 @@ int main(void)
         cmocka_unit_test_teardown(
             test_a_reader_too_slow_for_a_write_of_ours_makes_progress_all_the_same, thaw),
         cmocka_unit_test(test_what_was_on_its_way_to_the_dead_side_is_dropped_and_counted),
+        cmocka_unit_test_teardown(test_a_reset_is_seen_and_passed_on_while_buffers_are_spent, thaw),
+        cmocka_unit_test(test_a_reset_while_buffers_are_spent_costs_no_byte_if_one_comes_free),
+        cmocka_unit_test_teardown(test_a_residue_leaves_its_pipe_in_a_drain_too, thaw),
         cmocka_unit_test(test_on_reset_fin_ends_the_other_side_instead),
         cmocka_unit_test(test_a_reset_behind_an_end_reaches_the_other_side_behind_that_end),
         cmocka_unit_test(test_a_server_that_answers_early_and_closes_is_done),
