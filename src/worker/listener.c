@@ -47,19 +47,33 @@ static bool buffers_are_short(const struct buffer_budget *buffers)
     return used > buffers->limit_bytes / 10 * 9;
 }
 
+/* Takes a place unless all `limit` are taken (0: no limit), whatever other threads do. */
+static bool take_place(_Atomic int *places, int limit)
+{
+    int taken = atomic_load_explicit(places, memory_order_relaxed);
+
+    do {
+        if (limit != 0 && taken >= limit)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(places, &taken, taken + 1, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+/* The listener's place first: a full listener never holds one of the process, not for a moment, so
+   no other listener is refused one that is free. */
 static bool reserve_places(struct worker_shared *shared, struct listener_config *config,
                            struct worker *worker)
 {
-    int total = atomic_fetch_add_explicit(&shared->sessions, 1, memory_order_relaxed);
-    int own = atomic_fetch_add_explicit(&config->sessions, 1, memory_order_relaxed);
-
+    if (buffers_are_short(&shared->buffers) ||
+        !take_place(&config->sessions, config->max_connections))
+        return false;
+    if (!take_place(&shared->sessions, shared->max_connections)) {
+        atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
+        return false;
+    }
     atomic_fetch_add_explicit(&worker->sessions, 1, memory_order_relaxed);
-    if (total < shared->max_connections &&
-        (config->max_connections == 0 || own < config->max_connections) &&
-        !buffers_are_short(&shared->buffers))
-        return true;
-    release_places(shared, config, worker);
-    return false;
+    return true;
 }
 
 static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is_limit)
