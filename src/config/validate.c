@@ -16,7 +16,8 @@
 struct checker {
     const struct settings *settings;
     struct diagnostics *diagnostics;
-    bool *is_pool_used; /* by the number of the pool's section */
+    bool *is_pool_used;   /* by the number of the pool's section */
+    bool *is_pool_warned; /* of its timeouts, by the same number */
 };
 
 /* ---- references -------------------------------------------------------------------------------
@@ -68,16 +69,18 @@ static const struct section *refer(const struct checker *checker, const struct s
     return NULL;
 }
 
-static void use_pool(const struct checker *checker, const struct section *section,
-                     enum option_id option)
+/* The pool that the section names, which is used then; NULL when there is none. */
+static const struct section *use_pool(const struct checker *checker, const struct section *section,
+                                      enum option_id option)
 {
     const struct item *item = settings_item(checker->settings, section, option);
 
     if (item == NULL)
-        return;
+        return NULL;
     const struct section *pool = refer(checker, section, SECTION_POOL, item);
     if (pool != NULL)
         checker->is_pool_used[pool->number] = true;
+    return pool;
 }
 
 /* ---- each section -----------------------------------------------------------------------------
@@ -127,19 +130,50 @@ static bool is_nobody(const struct checker *checker, const struct section *secti
     return !exists;
 }
 
-static void check_timeouts(const struct checker *checker, const struct section *section)
+/* Whether the kernel ends a stalled session of the listener before stall_timeout does. */
+static bool ends_first(const struct checker *checker, const struct item *user,
+                       const struct section *listener)
 {
-    int64_t stall = settings_number(checker->settings, section, LISTEN_STALL_TIMEOUT);
-    const struct item *user = settings_item(checker->settings, section, LISTEN_USER_TIMEOUT);
-    const struct origin *origin = user->origin.file != NULL ? &user->origin : &section->origin;
+    int64_t stall = settings_number(checker->settings, listener, LISTEN_STALL_TIMEOUT);
+
+    return user->number != 0 && stall != 0 && user->number <= stall;
+}
+
+static void check_timeouts(const struct checker *checker, const struct section *listener)
+{
+    const struct item *user = settings_item(checker->settings, listener, LISTEN_USER_TIMEOUT);
+    const struct origin *origin = user->origin.file != NULL ? &user->origin : &listener->origin;
     char where[SECTION_TEXT_BYTES];
 
-    if (user->number != 0 && stall != 0 && user->number <= stall)
+    if (ends_first(checker, user, listener))
         diagnostics_warning(checker->diagnostics, TOPIC_TIMEOUT, origin,
                             "%s: user_timeout %s is not above stall_timeout %s, so the kernel "
                             "ends a stalled session first",
-                            section_text(section, where, sizeof(where)), user->text,
-                            settings_text(checker->settings, section, LISTEN_STALL_TIMEOUT));
+                            section_text(listener, where, sizeof(where)), user->text,
+                            settings_text(checker->settings, listener, LISTEN_STALL_TIMEOUT));
+}
+
+/* The same for the other side of its sessions, once for each pool. */
+static void check_pool_timeouts(const struct checker *checker, const struct section *listener,
+                                const struct section *pool)
+{
+    const struct item *user = settings_item(checker->settings, pool, POOL_USER_TIMEOUT);
+    const struct item *own = settings_item(checker->settings, listener, LISTEN_USER_TIMEOUT);
+    const struct origin *origin = user->origin.file != NULL ? &user->origin : &pool->origin;
+    char where[SECTION_TEXT_BYTES];
+    char whose[SECTION_TEXT_BYTES];
+
+    if (checker->is_pool_warned[pool->number] || !ends_first(checker, user, listener))
+        return;
+    if (user->number == own->number && !section_value(pool, POOL_USER_TIMEOUT)->is_set)
+        return; /* one value for both sides, of which the listener's check has spoken */
+    checker->is_pool_warned[pool->number] = true;
+    diagnostics_warning(checker->diagnostics, TOPIC_TIMEOUT, origin,
+                        "%s: user_timeout %s is not above stall_timeout %s of %s, so the kernel "
+                        "ends a stalled session first",
+                        section_text(pool, where, sizeof(where)), user->text,
+                        settings_text(checker->settings, listener, LISTEN_STALL_TIMEOUT),
+                        section_text(listener, whose, sizeof(whose)));
 }
 
 static void check_listener(const struct checker *checker, const struct section *section,
@@ -153,7 +187,9 @@ static void check_listener(const struct checker *checker, const struct section *
 
     check_required(checker, section);
     check_timeouts(checker, section);
-    use_pool(checker, section, LISTEN_POOL);
+    const struct section *served_by = use_pool(checker, section, LISTEN_POOL);
+    if (served_by != NULL)
+        check_pool_timeouts(checker, section, served_by);
     (void)is_nobody(checker, section, LISTEN_SOCKET_GROUP, true);
     if (has_pool && has_server)
         diagnostics_error(checker->diagnostics, TOPIC_VALUE,
@@ -178,13 +214,16 @@ static void check_route(const struct checker *checker, const struct section *sec
     bool has_pool = settings_has(checker->settings, section, ROUTE_POOL);
 
     check_required(checker, section);
+    const struct section *pool = use_pool(checker, section, ROUTE_POOL);
     for (size_t i = 0; i < listen->count; i++) {
         const struct section *listener = refer(checker, section, SECTION_LISTEN, &listen->items[i]);
 
-        if (listener != NULL)
-            has_route[listener->number] = true;
+        if (listener == NULL)
+            continue;
+        has_route[listener->number] = true;
+        if (pool != NULL)
+            check_pool_timeouts(checker, listener, pool);
     }
-    use_pool(checker, section, ROUTE_POOL);
     if (rejects && has_pool)
         diagnostics_error(checker->diagnostics, TOPIC_ROUTE,
                           &section_value(section, ROUTE_POOL)->origin,
@@ -314,7 +353,8 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
     bool *has_route = calloc(settings_count(settings, SECTION_LISTEN) + 1, sizeof(bool));
 
     checker.is_pool_used = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
-    if (has_route == NULL || checker.is_pool_used == NULL) {
+    checker.is_pool_warned = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
+    if (has_route == NULL || checker.is_pool_used == NULL || checker.is_pool_warned == NULL) {
         (void)diagnostics_out_of_memory(diagnostics);
     } else {
         const struct section *route = settings_first(settings, SECTION_ROUTE);
@@ -328,4 +368,5 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
     }
     free(has_route);
     free(checker.is_pool_used);
+    free(checker.is_pool_warned);
 }

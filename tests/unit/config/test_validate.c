@@ -97,6 +97,16 @@ static void test_timeouts_that_defeat_each_other_are_warnings(void **state)
            "1:1: warning: [listen web]: user_timeout 2m is not above stall_timeout 5m");
     config_destroy(load_good(MINIMAL "stall_timeout = 5m\nuser_timeout = off\n"));
     config_destroy(load_good(MINIMAL "stall_timeout = off\nuser_timeout = 1s\n"));
+    expect("[listen web]\nbind = :80\npool = app\n"
+           "[pool app]\nserver = 10.0.0.1:80\nuser_timeout = 10s\n",
+           "6:16: warning: [pool app]: user_timeout 10s is not above stall_timeout 60s of [listen "
+           "web], so the kernel ends a stalled session first");
+    expect(
+        "[listen web]\nbind = :80\nstall_timeout = 5m\nuser_timeout = off\n"
+        "[route all]\nlisten = web\npool = app\n[pool app]\nserver = 10.0.0.1:80\n",
+        "8:1: warning: [pool app]: user_timeout 2m is not above stall_timeout 5m of [listen web]");
+    config_destroy(load_good("[listen web]\nbind = :80\npool = app\nuser_timeout = 3m\n"
+                             "[pool app]\nserver = 10.0.0.1:80\n"));
 }
 
 static void test_an_unused_pool_is_a_warning(void **state)
