@@ -105,14 +105,17 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-size_t text_distance(const char *a, const char *b)
+/* The distance, or SIZE_MAX as soon as it is known to exceed `most`. */
+static size_t bounded_distance(const char *a, const char *b, size_t most)
 {
     /* rows[i % 3][j]: the distance between the first i characters of a and the first j of b. */
     size_t rows[3][LONGEST_WORD + 1];
     size_t a_length = strnlen(a, LONGEST_WORD + 1);
     size_t b_length = strnlen(b, LONGEST_WORD + 1);
+    size_t least_before = 0;
 
-    if (a_length > LONGEST_WORD || b_length > LONGEST_WORD)
+    if (a_length > LONGEST_WORD || b_length > LONGEST_WORD ||
+        (a_length > b_length ? a_length - b_length : b_length - a_length) > most)
         return SIZE_MAX;
     for (size_t j = 0; j <= b_length; j++)
         rows[0][j] = j;
@@ -120,6 +123,7 @@ size_t text_distance(const char *a, const char *b)
         const size_t *before = rows[(i - 1) % 3];
         const size_t *two_before = rows[(i + 1) % 3]; /* row i - 2 */
         size_t *row = rows[i % 3];
+        size_t least = i;
 
         row[0] = i;
         for (size_t j = 1; j <= b_length; j++) {
@@ -128,15 +132,26 @@ size_t text_distance(const char *a, const char *b)
             row[j] = smaller(substituted, smaller(before[j], row[j - 1]) + 1);
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
                 row[j] = smaller(row[j], two_before[j - 2] + 1);
+            least = smaller(least, row[j]);
         }
+        /* What follows is made of these two rows, and never less. */
+        if (least > most && least_before > most)
+            return SIZE_MAX;
+        least_before = least;
     }
     return rows[a_length % 3][b_length];
+}
+
+size_t text_distance(const char *a, const char *b)
+{
+    return bounded_distance(a, b, SIZE_MAX);
 }
 
 bool text_is_near(const char *word, const char *candidate, size_t *distance)
 {
     size_t third = strlen(word) / 3;
+    size_t most = third > 1 ? third : 1;
 
-    *distance = text_distance(word, candidate);
-    return *distance <= (third > 1 ? third : 1);
+    *distance = bounded_distance(word, candidate, most);
+    return *distance <= most;
 }

@@ -129,6 +129,33 @@ static void test_near_is_a_third_of_the_word_or_one(void **state)
     assert_false(text_is_near("pool", "bind", &distance));
 }
 
+/* The bounded look gives up early, but never says anything else. */
+static void test_near_agrees_with_the_distance(void **state)
+{
+    uint32_t random = 1;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        char words[2][12];
+        size_t near;
+        size_t distance;
+        size_t most;
+
+        for (int i = 0; i < 2; i++) {
+            size_t length = (random = random * 1664525 + 1013904223) >> 29;
+
+            for (size_t k = 0; k < length + 3; k++)
+                words[i][k] = (char)('a' + ((random = random * 1664525 + 1013904223) >> 30) % 3);
+            words[i][length + 3] = '\0';
+        }
+        distance = text_distance(words[0], words[1]);
+        most = strlen(words[0]) / 3;
+        assert_int_equal(text_is_near(words[0], words[1], &near), distance <= most);
+        if (distance <= most)
+            assert_int_equal(near, distance);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -140,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_distance_counts_edits_and_swaps),
         cmocka_unit_test(test_overlong_words_are_infinitely_far),
         cmocka_unit_test(test_near_is_a_third_of_the_word_or_one),
+        cmocka_unit_test(test_near_agrees_with_the_distance),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
