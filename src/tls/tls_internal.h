@@ -17,8 +17,10 @@
 #include "tls/tls_conn.h"
 #include "tls/tls_profile.h"
 
-struct tls_identity; /* allow_san: who may take part, once the chain is verified */
-struct tls_sessions; /* client role: sessions to resume, by server */
+struct tls_material;
+struct tls_policy;
+struct tls_sessions;
+struct tls_ticket_box;
 
 /*
  * One worker's view of a profile. Made by the control thread, then used by its worker alone, so
@@ -30,9 +32,10 @@ struct tls_context {
     unsigned references; /* the profile's slot, and one per conn */
     enum tls_role role;
     bool lenient_truncation;
-    const struct tls_identity *identity; /* NULL: every verified peer */
-    struct tls_sessions *sessions;       /* NULL: nothing is resumed */
-    void *material;                      /* the profile's own: what the above points into */
+    const struct tls_policy *policy; /* of the profile, which lives longer */
+    struct tls_material *material;   /* counted: what this context was made of */
+    struct tls_ticket_box *tickets;  /* server role: NULL without session tickets */
+    struct tls_sessions *sessions;   /* client role: to resume, by server; NULL: never */
 };
 
 static inline struct tls_context *tls_context_ref(struct tls_context *context)

@@ -108,8 +108,14 @@ struct tls_certificate {
     char file[128];      /* cut when longer */
     int64_t not_after_s; /* seconds since 1970 */
 };
+
+/* Fills at most `size` and returns how many there are. */
 size_t tls_profile_certificates(const struct tls_profile *profile,
                                 struct tls_certificate *certificates, size_t size);
+
+/* What the last load found that is no error but will be trouble (an OCSP response that does not say
+   "good", a certificate that is not valid yet): a sentence, or "". */
+const char *tls_profile_warning(const struct tls_profile *profile);
 
 /* How many loads failed since the start, and whether the last one did. */
 unsigned tls_profile_failures(const struct tls_profile *profile);

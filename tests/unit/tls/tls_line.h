@@ -18,6 +18,7 @@
 #include "net/tcp_pair.h"
 #include "tls/tls_conn.h"
 #include "tls/tls_internal.h"
+#include "tls/tls_policy.h"
 
 /* Which protocol and which part the conn plays. */
 struct line_options {
@@ -83,6 +84,7 @@ static inline enum tls_role other_role(enum tls_role role)
 static inline void line_open(struct line *line, const struct line_options *options)
 {
     static const struct tls_target target = {.server_name = "culvert.test", .session_key = 1};
+    static const struct tls_policy policy = {.keylog_fd = -1}; /* everybody may take part */
     SSL_CTX *peer_ctx = make_ssl_ctx(other_role(options->role), options->version);
     int pair[2];
 
@@ -91,6 +93,7 @@ static inline void line_open(struct line *line, const struct line_options *optio
     line->context = (struct tls_context){.ssl_ctx = make_ssl_ctx(options->role, options->version),
                                          .references = 1,
                                          .role = options->role,
+                                         .policy = &policy,
                                          .lenient_truncation = options->is_lenient};
     tls_conn_configure(line->context.ssl_ctx);
     if (options->is_wary)

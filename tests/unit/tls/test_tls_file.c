@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* test_tls_file.c - reading, listing, and what counts as a change. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tls/tls_file.h"
+#include "tls/tls_fixture.h"
+
+static char folder[PATH_MAX];
+
+static int set_up(void **state)
+{
+    (void)state;
+    fixture_folder(folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    fixture_folder_remove(folder);
+    return 0;
+}
+
+static void expect_refusal(const char *path, const char *words)
+{
+    struct tls_file file;
+    struct error error = {0};
+
+    assert_false(tls_file_read(&file, path, &error));
+    assert_null(file.bytes);
+    assert_non_null(strstr(error.text, path));
+    assert_non_null(strstr(error.text, words));
+}
+
+static void test_a_file_is_read_whole(void **state)
+{
+    const char *path = fixture_path(folder, "a");
+    struct tls_file file;
+    struct error error = {0};
+
+    (void)state;
+    fixture_write(path, "one\0two", 7);
+    assert_true(tls_file_read(&file, path, &error));
+    assert_int_equal(file.size, 7);
+    assert_memory_equal(file.bytes, "one\0two", 8);
+    tls_file_release(&file);
+    assert_null(file.bytes);
+    tls_file_release(&file);
+}
+
+static void test_what_is_no_file_is_refused_without_waiting(void **state)
+{
+    const char *fifo = fixture_path(folder, "fifo");
+    const char *empty = fixture_path(folder, "empty");
+
+    (void)state;
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    fixture_write(empty, "", 0);
+    expect_refusal(fifo, "not a regular file");
+    expect_refusal(folder, "is a folder");
+    expect_refusal(empty, "is empty");
+    expect_refusal(fixture_path(folder, "absent"), "No such file");
+}
+
+static void test_a_file_beyond_the_limit_is_refused(void **state)
+{
+    const char *path = fixture_path(folder, "large");
+
+    (void)state;
+    fixture_write(path, "x", 1);
+    assert_int_equal(truncate(path, TLS_FILE_MAX_BYTES + 1), 0);
+    expect_refusal(path, "larger than 16 MiB");
+}
+
+static void test_listing_is_in_byte_order_and_leaves_hidden_names_out(void **state)
+{
+    static const char *const names[] = {"b.pem", "a.pem", "B.pem", ".c.pem", "d.key", ".pem"};
+    struct tls_listing listing;
+    struct error error = {0};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+        fixture_write(fixture_path(folder, names[i]), "x", 1);
+    assert_true(tls_listing_read(&listing, folder, ".pem", &error));
+    assert_int_equal(listing.count, 3);
+    assert_string_equal(listing.names[0], "B.pem");
+    assert_string_equal(listing.names[1], "a.pem");
+    assert_string_equal(listing.names[2], "b.pem");
+    tls_listing_release(&listing);
+    assert_false(tls_listing_read(&listing, fixture_path(folder, "absent"), ".pem", &error));
+    assert_non_null(strstr(error.text, "No such file"));
+}
+
+static void test_a_stamp_stays_until_the_file_is_written_to(void **state)
+{
+    const char *path = fixture_path(folder, "a");
+    uint64_t absent = tls_stamp_path(1, path);
+    uint64_t before;
+
+    (void)state;
+    fixture_write(path, "1", 1);
+    before = tls_stamp_path(1, path);
+    assert_int_not_equal(before, absent);
+    assert_int_equal(tls_stamp_path(1, path), before);
+    assert_int_not_equal(tls_stamp_path(2, path), before);
+    fixture_write(path, "12", 2);
+    assert_int_not_equal(tls_stamp_path(1, path), before);
+    unlink(path);
+    assert_int_equal(tls_stamp_path(1, path), absent);
+}
+
+/* As kubelet does it: the file is a link through `..data`, which is swapped by a rename. The files
+   behind both are the same inode, so that nothing but the link tells. */
+static void test_a_swapped_link_on_the_way_counts(void **state)
+{
+    char path[PATH_MAX];
+    uint64_t before;
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s", fixture_path(folder, "tls.crt"));
+    assert_int_equal(mkdir(fixture_path(folder, "..1"), 0700), 0);
+    assert_int_equal(mkdir(fixture_path(folder, "..2"), 0700), 0);
+    fixture_write(fixture_path(folder, "..1/tls.crt"), "1", 1);
+    assert_int_equal(link(fixture_path(folder, "..1/tls.crt"), fixture_path(folder, "..2/tls.crt")),
+                     0);
+    assert_int_equal(symlink("..1", fixture_path(folder, "..data")), 0);
+    assert_int_equal(symlink("..data/tls.crt", path), 0);
+    before = tls_stamp_path(0, path);
+    assert_int_equal(tls_stamp_path(0, path), before);
+    assert_int_equal(symlink("..2", fixture_path(folder, "..new")), 0);
+    assert_int_equal(rename(fixture_path(folder, "..new"), fixture_path(folder, "..data")), 0);
+    assert_int_not_equal(tls_stamp_path(0, path), before);
+}
+
+static void test_links_in_circles_and_to_nowhere_have_stamps(void **state)
+{
+    char loop[PATH_MAX];
+    char absolute[PATH_MAX];
+    char target[PATH_MAX];
+    uint64_t before;
+
+    (void)state;
+    snprintf(loop, sizeof(loop), "%s", fixture_path(folder, "loop"));
+    assert_int_equal(symlink("loop", loop), 0);
+    assert_int_equal(tls_stamp_path(0, loop), tls_stamp_path(0, loop));
+    snprintf(target, sizeof(target), "%s", fixture_path(folder, "target"));
+    snprintf(absolute, sizeof(absolute), "%s", fixture_path(folder, "absolute"));
+    assert_int_equal(symlink(target, absolute), 0);
+    before = tls_stamp_path(0, absolute);
+    fixture_write(target, "1", 1);
+    assert_int_not_equal(tls_stamp_path(0, absolute), before);
+}
+
+/* Relative paths, a link at the very start of one included. */
+static void test_relative_paths_are_walked_from_the_working_folder(void **state)
+{
+    char home[PATH_MAX];
+    uint64_t before;
+
+    (void)state;
+    assert_non_null(getcwd(home, sizeof(home)));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir("1", 0700), 0);
+    assert_int_equal(mkdir("2", 0700), 0);
+    fixture_write("1/a", "1", 1);
+    assert_int_equal(link("1/a", "2/a"), 0);
+    assert_int_equal(symlink("1", "now"), 0);
+    before = tls_stamp_path(0, "now/a");
+    assert_int_equal(symlink("2", "next"), 0);
+    assert_int_equal(rename("next", "now"), 0);
+    assert_int_not_equal(tls_stamp_path(0, "now/a"), before);
+    assert_int_equal(tls_stamp_path(0, "./now//a") == tls_stamp_path(0, "now/absent"), false);
+    assert_int_equal(chdir(home), 0);
+}
+
+static void test_a_folder_changes_with_any_file_in_it(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    fixture_write(fixture_path(folder, "a.pem"), "1", 1);
+    before = tls_stamp_folder(0, folder);
+    assert_int_equal(tls_stamp_folder(0, folder), before);
+    fixture_write(fixture_path(folder, "a.txt"), "1", 1);
+    assert_int_equal(tls_stamp_folder(0, folder), before);
+    fixture_write(fixture_path(folder, "a.key"), "1", 1);
+    assert_int_not_equal(tls_stamp_folder(0, folder), before);
+    before = tls_stamp_folder(0, folder);
+    assert_int_equal(rename(fixture_path(folder, "a.pem"), fixture_path(folder, "b.pem")), 0);
+    assert_int_not_equal(tls_stamp_folder(0, folder), before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_file_is_read_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused_without_waiting, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_beyond_the_limit_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_listing_is_in_byte_order_and_leaves_hidden_names_out,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_stamp_stays_until_the_file_is_written_to, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_swapped_link_on_the_way_counts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_links_in_circles_and_to_nowhere_have_stamps, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_relative_paths_are_walked_from_the_working_folder,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_folder_changes_with_any_file_in_it, set_up,
+                                        tear_down),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
