@@ -201,6 +201,12 @@ static void test_of_protocols_the_longest_source_wins_then_the_clients_order(voi
     /* Bytes that are no list of protocols end the search. */
     assert_null(ask(router, "", "\x09http/1.1").route);
     assert_null(ask(router, "", "\xff").route);
+    struct addr addr = ip("198.51.100.1");
+    struct route_client client = {.addr = &addr, .has_hello = true, .sni = "", .alpn = "\x02h2"};
+    client.alpn_size = 3;
+    assert_ptr_equal(router_choose(router, &client).route, &h2);
+    client.alpn_size = 2;
+    assert_null(router_choose(router, &client).route);
     router_destroy(router);
 }
 
