@@ -4,9 +4,12 @@
  */
 #include "tls/tls_bio.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 static BIO_METHOD *method;
@@ -48,25 +51,72 @@ static int read_socket(BIO *bio, char *bytes, size_t size, size_t *count)
     return 0;
 }
 
-static int write_socket(BIO *bio, const char *bytes, size_t size, size_t *count)
+/* send(2) of as much as the socket takes: IO_MOVED, IO_BLOCKED, IO_FAILED. */
+static enum io_result send_some(struct conn *conn, const void *bytes, size_t size, size_t *count)
 {
-    struct tls_bio *tls_bio = BIO_get_data(bio);
-    struct conn *conn = tls_bio->conn;
     ssize_t sent;
 
-    BIO_clear_retry_flags(bio);
-    *count = 0;
     do {
         sent = send(conn->fd, bytes, size, MSG_NOSIGNAL);
     } while (sent == -1 && errno == EINTR);
     if (sent >= 0) {
         *count = (size_t)sent;
-        return 1;
+        return IO_MOVED;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return IO_BLOCKED;
+    conn_fail(conn, errno);
+    return IO_FAILED;
+}
+
+/* A short send(2) has filled the socket, which tells when it has room again. */
+static enum io_result send_gathered(struct conn *conn, struct tls_gather *gather,
+                                    size_t *plain_bytes)
+{
+    size_t count = 0;
+    enum io_result result =
+        send_some(conn, gather->bytes + gather->sent, gather->size - gather->sent, &count);
+
+    *plain_bytes = 0;
+    gather->sent += (uint32_t)count;
+    for (; gather->told_records < gather->records &&
+           gather->record[gather->told_records].end <= gather->sent;
+         gather->told_records++)
+        *plain_bytes += gather->record[gather->told_records].plain_bytes;
+    if (result == IO_MOVED && gather->sent < gather->size)
+        return IO_BLOCKED;
+    return result;
+}
+
+static int write_socket(BIO *bio, const char *bytes, size_t size, size_t *count)
+{
+    struct tls_bio *tls_bio = BIO_get_data(bio);
+    struct tls_gather *gather = tls_bio->gather;
+    enum io_result result = IO_MOVED;
+
+    BIO_clear_retry_flags(bio);
+    *count = 0;
+    if (gather != NULL) {
+        if (size > sizeof(gather->bytes) - gather->size)
+            return -1; /* no cipher makes that much of what is gathered at once */
+        memcpy(gather->bytes + gather->size, bytes, size);
+        gather->size += (uint32_t)size;
+        *count = size;
+        return 1;
+    }
+    if (tls_bio->rest != NULL) {
+        /* An answer to the peer (an alert) must not overtake it. */
+        size_t plain_bytes;
+
+        result = tls_bio_send_rest(tls_bio, &plain_bytes);
+        tls_bio->untold_bytes += plain_bytes;
+    }
+    if (result == IO_MOVED)
+        result = send_some(tls_bio->conn, bytes, size, count);
+    if (result == IO_MOVED)
+        return 1;
+    if (result == IO_BLOCKED)
         BIO_set_retry_write(bio);
-    else
-        conn_fail(conn, errno);
     return -1;
 }
 
@@ -119,4 +169,62 @@ BIO *tls_bio_create(struct tls_bio *tls_bio)
     if (bio != NULL)
         BIO_set_data(bio, tls_bio);
     return bio;
+}
+
+void tls_bio_release(struct tls_bio *tls_bio)
+{
+    free(tls_bio->rest);
+    tls_bio->rest = NULL;
+}
+
+void tls_bio_gather(struct tls_bio *tls_bio, struct tls_gather *gather)
+{
+    assert(tls_bio->rest == NULL);
+    memset(gather, 0, offsetof(struct tls_gather, bytes));
+    tls_bio->gather = gather;
+}
+
+bool tls_bio_note_record(struct tls_bio *tls_bio, size_t plain_bytes)
+{
+    struct tls_gather *gather = tls_bio->gather;
+
+    gather->record[gather->records].end = gather->size;
+    gather->record[gather->records].plain_bytes = (uint32_t)plain_bytes;
+    gather->records++;
+    return gather->records < TLS_GATHER_RECORDS;
+}
+
+enum io_result tls_bio_flush(struct tls_bio *tls_bio, size_t *plain_bytes)
+{
+    struct tls_gather *gather = tls_bio->gather;
+    size_t kept = offsetof(struct tls_gather, bytes) + gather->size;
+    enum io_result result = IO_MOVED;
+
+    tls_bio->gather = NULL;
+    *plain_bytes = 0;
+    if (gather->size > 0)
+        result = send_gathered(tls_bio->conn, gather, plain_bytes);
+    if (result != IO_BLOCKED)
+        return result;
+    tls_bio->rest = malloc(kept);
+    if (tls_bio->rest == NULL) {
+        conn_fail(tls_bio->conn, ENOMEM);
+        return IO_FAILED;
+    }
+    memcpy(tls_bio->rest, gather, kept);
+    return IO_BLOCKED;
+}
+
+enum io_result tls_bio_send_rest(struct tls_bio *tls_bio, size_t *plain_bytes)
+{
+    enum io_result result = IO_MOVED;
+
+    *plain_bytes = 0;
+    if (tls_bio->rest != NULL)
+        result = send_gathered(tls_bio->conn, tls_bio->rest, plain_bytes);
+    if (result == IO_MOVED)
+        tls_bio_release(tls_bio);
+    *plain_bytes += tls_bio->untold_bytes;
+    tls_bio->untold_bytes = 0;
+    return result;
 }

@@ -30,8 +30,10 @@
 
 #define FAULT_TEXT_BYTES 160
 
-/* What one recv(2) may bring: records of a burst together, while it lasts. */
+/* What one recv(2) may bring in bulk, when more than a record comes at a time; else it is a record.
+ */
 #define READ_BUFFER_BYTES 65536
+#define BULK_BYTES 16384
 
 /* How reading stands. It only ever moves down this list. */
 enum reading { READING, READING_ENDED, READING_FAILED };
@@ -40,6 +42,8 @@ struct tls_conn {
     struct tls_peer peer; /* first: SSL_get_app_data() points to it */
     struct tls_bio bio;
     SSL *ssl;
+    uint32_t sealed;          /* bytes in records that were not sent yet, and so not taken */
+    uint32_t burst_bytes;     /* read since the socket was last empty */
     char *fault_text;         /* NULL: none, or no memory for it */
     enum reading reading : 8; /* told to the caller once all bytes before it are */
     enum tls_fault fault : 8;
@@ -47,6 +51,7 @@ struct tls_conn {
     bool is_open : 1;     /* the handshake is complete */
     bool is_notified : 1; /* our close_notify is out */
     bool was_lenient : 1;
+    bool reads_bulk : 1; /* its read buffer is a large one */
 };
 
 /* What a call of OpenSSL that did not succeed asks for. */
@@ -158,6 +163,13 @@ static bool may_be_fruitless(struct tls_conn *tls)
     return false;
 }
 
+static void set_bulk(struct tls_conn *tls, bool is_bulk)
+{
+    if (is_bulk != tls->reads_bulk)
+        SSL_set_default_read_buffer_len(tls->ssl, is_bulk ? READ_BUFFER_BYTES : 0);
+    tls->reads_bulk = is_bulk;
+}
+
 /* Reads records until `size` bytes are there, the socket is empty, or enough work is done. */
 static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t size)
 {
@@ -170,6 +182,7 @@ static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t si
         prepare(tls);
         if (SSL_read_ex(tls->ssl, bytes + total, size - total, &count) == 1) {
             total += count;
+            tls->burst_bytes += (uint32_t)count;
             tls->bio.fruitless_bytes = 0;
             continue;
         }
@@ -180,6 +193,11 @@ static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t si
             return total;
         case OUTCOME_WANTS_READ:
             conn->ready_in = false;
+            /* The buffer that the next read allocates: one that waits for the rest of a record
+               should be small. */
+            if (tls->burst_bytes > 0)
+                set_bulk(tls, tls->burst_bytes >= BULK_BYTES);
+            tls->burst_bytes = 0;
             return total;
         case OUTCOME_WANTS_WRITE:
             conn->ready_in = false;
@@ -224,6 +242,12 @@ static enum io_result tls_read(struct conn *conn, void *bytes, size_t size, size
     return IO_FAILED;
 }
 
+static enum io_result fail_writing(struct tls_conn *tls)
+{
+    tls->writing_failed = true;
+    return IO_FAILED;
+}
+
 /* What a write or a shutdown that did not succeed leaves behind: IO_BLOCKED or IO_FAILED. */
 static enum io_result stop_writing(struct tls_conn *tls, int result)
 {
@@ -242,28 +266,85 @@ static enum io_result stop_writing(struct tls_conn *tls, int result)
     case OUTCOME_FAILED:
         break;
     }
-    tls->writing_failed = true;
-    return IO_FAILED;
+    return fail_writing(tls);
+}
+
+/* One record. */
+static enum io_result write_record(struct tls_conn *tls, const unsigned char *bytes, size_t size,
+                                   size_t *taken)
+{
+    prepare(tls);
+    /* SSL_MODE_ENABLE_PARTIAL_WRITE */
+    if (SSL_write_ex(tls->ssl, bytes, size, taken) == 1)
+        return IO_MOVED;
+    *taken = 0;
+    return stop_writing(tls, 0);
+}
+
+/* Several records in one send(2). What is sealed but not sent counts as not taken; it is skipped
+   when the bytes are offered again. */
+static enum io_result write_gathered(struct tls_conn *tls, const unsigned char *bytes, size_t size,
+                                     size_t *taken)
+{
+    /* Too large for a stack, and used by one conn of a thread at a time. */
+    static _Thread_local struct tls_gather gather;
+    enum io_result result = IO_MOVED;
+    enum io_result sent;
+    size_t total = 0;
+    bool may_go_on = true;
+
+    tls_bio_gather(&tls->bio, &gather);
+    while (total < size && may_go_on && result == IO_MOVED) {
+        size_t count;
+
+        result = write_record(tls, bytes + total, size - total, &count);
+        if (result == IO_MOVED)
+            may_go_on = tls_bio_note_record(&tls->bio, count);
+        total += count;
+    }
+    sent = tls_bio_flush(&tls->bio, taken);
+    if (sent == IO_MOVED)
+        return result;
+    tls->sealed = (uint32_t)(total - *taken);
+    tls->bio.conn->ready_out = false;
+    return sent == IO_BLOCKED ? IO_BLOCKED : fail_writing(tls);
+}
+
+/* The records that an earlier write left behind. */
+static enum io_result finish_records(struct tls_conn *tls, size_t *taken)
+{
+    enum io_result result = tls_bio_send_rest(&tls->bio, taken);
+
+    tls->sealed -= (uint32_t)*taken;
+    if (result == IO_BLOCKED)
+        tls->bio.conn->ready_out = false;
+    return result == IO_FAILED ? fail_writing(tls) : result;
 }
 
 static enum io_result tls_write(struct conn *conn, const void *bytes, size_t size, size_t *moved)
 {
     struct tls_conn *tls = conn->tls;
+    const unsigned char *from = bytes;
     enum io_result result = IO_MOVED;
     size_t total = 0;
 
+    assert(size >= tls->sealed); /* what was not taken is offered again */
     if (tls->writing_failed)
         return IO_FAILED;
     conn->write_wants_read = false;
+    if (tls->sealed > 0)
+        result = finish_records(tls, &total);
     while (total < size && result == IO_MOVED) {
+        size_t left = size - total;
         size_t count = 0;
 
-        prepare(tls);
-        /* One record: SSL_MODE_ENABLE_PARTIAL_WRITE. */
-        if (SSL_write_ex(tls->ssl, (const unsigned char *)bytes + total, size - total, &count) == 1)
-            total += count;
+        if (left <= SSL3_RT_MAX_PLAIN_LENGTH)
+            result = write_record(tls, from + total, left, &count);
+        else if (left <= TLS_GATHER_PLAIN_BYTES)
+            result = write_gathered(tls, from + total, left, &count);
         else
-            result = stop_writing(tls, 0);
+            result = write_gathered(tls, from + total, TLS_GATHER_PLAIN_BYTES, &count);
+        total += count;
     }
     if (total == 0)
         return result;
@@ -317,6 +398,7 @@ static void tls_release(struct conn *conn, bool is_reset)
         drop_input(conn);
     conn->tls = NULL;
     SSL_free(tls->ssl);
+    tls_bio_release(&tls->bio);
     tls_context_free(tls->peer.context);
     free(tls->fault_text);
     free(tls);
@@ -342,7 +424,7 @@ void tls_conn_configure(SSL_CTX *ssl_ctx)
                                   SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_read_ahead(ssl_ctx, 1);
-    SSL_CTX_set_default_read_buffer_len(ssl_ctx, READ_BUFFER_BYTES);
+    SSL_CTX_set_default_read_buffer_len(ssl_ctx, READ_BUFFER_BYTES); /* and then see set_bulk() */
 }
 
 /* The SSL of a conn, with BIO, context and role. */
@@ -386,6 +468,7 @@ bool tls_conn_start(struct conn *conn, struct tls_context *context, const struct
     tls->peer.context = tls_context_ref(context);
     tls->peer.session_key = target != NULL ? target->session_key : 0;
     tls->bio.conn = conn;
+    tls->reads_bulk = true;
     tls->ssl = make_ssl(tls, target);
     ERR_clear_error();
     if (tls->ssl == NULL) {

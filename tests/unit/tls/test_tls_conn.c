@@ -8,10 +8,36 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "tls/tls_line.h"
+
+/* The profile's part, played by the test: no policy. Contexts are the lines' own. */
+
+void tls_context_free(struct tls_context *context)
+{
+    context->references--;
+}
+
+bool tls_context_prepare(struct tls_context *context, SSL *ssl, const struct tls_target *target)
+{
+    assert_ptr_equal(((struct tls_peer *)SSL_get_app_data(ssl))->context, context);
+    return target == NULL || SSL_set_tlsext_host_name(ssl, target->server_name) == 1;
+}
+
+/* Who is denied, in words; NULL: nobody. */
+static const char *denied;
+
+bool tls_context_accepts(const struct tls_context *context, SSL *ssl, char *text, size_t size)
+{
+    (void)context;
+    (void)ssl;
+    if (denied != NULL)
+        snprintf(text, size, "%s", denied);
+    return denied == NULL;
+}
 
 ssize_t __real_recv(int fd, void *bytes, size_t size, int flags);
 ssize_t __wrap_recv(int fd, void *bytes, size_t size, int flags);
@@ -295,6 +321,30 @@ static void test_distrust_is_told_in_words_on_both_sides(void **state)
     }
 }
 
+static void denies(const struct line_options *options)
+{
+    struct line line;
+    size_t moved;
+
+    denied = "uri:spiffe://culvert.test/stranger is not in allow_san";
+    line_open(&line, options);
+    assert_int_equal(line_shake(&line), IO_FAILED);
+    assert_fault(&line, TLS_FAULT_IDENTITY, denied);
+    assert_int_equal(line.conn.error, EPROTO);
+    /* Nothing is read or written afterwards. */
+    assert_int_equal(line_read(&line, 0, 100, &moved), IO_FAILED);
+    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    denied = NULL;
+    line_close(&line);
+}
+
+static void test_denied_identity_is_named(void **state)
+{
+    (void)state;
+    for_each_line(denies);
+}
+
 /* ---- bytes ------------------------------------------------------------------------------------
  */
 
@@ -450,6 +500,65 @@ static void test_full_socket_takes_a_part(void **state)
 {
     (void)state;
     for_each_line(fills_the_socket);
+}
+
+/* Records that a full socket leaves behind: each is told when it is out, and none is offered twice.
+ */
+static void tells_each_record(const struct line_options *options)
+{
+    struct line_options sized = *options;
+    struct line line;
+    static unsigned char bytes[65536];
+    uint64_t taken = 0;
+    uint64_t total = 0;
+    unsigned told_later = 0;
+    int end = SSL_ERROR_NONE;
+
+    sized.send_buffer = 4096;
+    sized.receive_buffer = 4096;
+    line_start(&line, &sized);
+    for (int i = 0; i < 20000 && (taken < 2000000 || total < taken); i++) {
+        size_t moved = 0;
+
+        if (line.conn.ready_out && taken < 2000000) {
+            enum io_result result;
+
+            pattern_fill(bytes, sizeof(bytes), taken);
+            result = line.conn.ops->write(&line.conn, bytes, sizeof(bytes), &moved);
+            assert_true(result == IO_MOVED || result == IO_BLOCKED);
+            assert_true(moved <= sizeof(bytes));
+            /* Whole records, but for what comes after the first offer's end. */
+            told_later += moved > 0 && moved < sizeof(bytes);
+            taken += moved;
+        }
+        peer_poll(line.peer_fd, POLLIN, 1);
+        total += peer_read(&line, total, 2048, &end);
+        assert_int_equal(end, SSL_ERROR_NONE);
+        /* The peer may know more than was told, by the records that are on their way. */
+        assert_true(total <= taken + sizeof(bytes));
+        line_note(&line, POLLOUT, 0);
+    }
+    assert_true(told_later > 10);
+    assert_int_equal(total, taken);
+    /* The conn may die with records left behind. */
+    line.conn.ready_out = true;
+    while (line.conn.ready_out) {
+        size_t moved = 0;
+
+        pattern_fill(bytes, sizeof(bytes), taken);
+        assert_int_not_equal(line.conn.ops->write(&line.conn, bytes, sizeof(bytes), &moved),
+                             IO_FAILED);
+        if (moved < sizeof(bytes))
+            break;
+        taken += moved;
+    }
+    line_close(&line);
+}
+
+static void test_records_left_behind_are_told_one_by_one(void **state)
+{
+    (void)state;
+    for_each_line(tells_each_record);
 }
 
 static void key_updates(const struct line_options *options)
@@ -988,11 +1097,13 @@ int main(void)
         cmocka_unit_test(test_handshake_refuses_what_is_no_tls),
         cmocka_unit_test(test_handshake_says_what_does_not_fit),
         cmocka_unit_test(test_distrust_is_told_in_words_on_both_sides),
+        cmocka_unit_test(test_denied_identity_is_named),
         cmocka_unit_test(test_bytes_arrive_unchanged),
         cmocka_unit_test(test_pending_bytes_need_no_event),
         cmocka_unit_test(test_short_recv_saves_the_next_one),
         cmocka_unit_test(test_several_records_come_in_one_read),
         cmocka_unit_test(test_full_socket_takes_a_part),
+        cmocka_unit_test(test_records_left_behind_are_told_one_by_one),
         cmocka_unit_test(test_key_updates_change_nothing),
         cmocka_unit_test(test_flood_of_key_updates_is_bounded),
         cmocka_unit_test(test_many_small_records_share_the_turn),
