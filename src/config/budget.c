@@ -13,8 +13,8 @@
 /* Connections of the control API. */
 #define RESERVE_ADMIN 16
 
-/* Event loop, mailbox and timer of a worker; the base has room for those of eight. */
-#define DESCRIPTORS_PER_WORKER 3
+/* Event loop, mailbox, timer and two of slack of a worker; the base has room for those of eight. */
+#define DESCRIPTORS_PER_WORKER 5
 #define WORKERS_IN_BASE 8
 
 /* Automatic pipes get at most one descriptor in so many; sessions need theirs first. */

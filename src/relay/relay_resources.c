@@ -8,8 +8,11 @@
  */
 #include "relay/relay_resources.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "core/fault.h"
 #include "relay/session.h"
@@ -150,6 +153,35 @@ void relay_recheck(struct relay_resources *resources, struct conn *conn)
     relay_wake_tick(resources);
 }
 
+bool relay_give_up_slack(struct relay_resources *resources)
+{
+    if (!atomic_load_explicit(&resources->has_slack, memory_order_relaxed))
+        return false;
+    for (size_t i = 0; i < RELAY_SLACK; i++)
+        close(resources->slack[i]);
+    atomic_store_explicit(&resources->has_slack, false, memory_order_relaxed);
+    return true;
+}
+
+bool relay_take_slack(struct relay_resources *resources)
+{
+    if (atomic_load_explicit(&resources->has_slack, memory_order_relaxed))
+        return true;
+    for (size_t i = 0; i < RELAY_SLACK; i++) {
+        resources->slack[i] = eventfd(0, EFD_CLOEXEC);
+        if (resources->slack[i] == -1) {
+            int error = errno;
+
+            while (i-- > 0)
+                close(resources->slack[i]);
+            errno = error;
+            return false;
+        }
+    }
+    atomic_store_explicit(&resources->has_slack, true, memory_order_relaxed);
+    return true;
+}
+
 uint64_t relay_random(struct relay_resources *resources)
 {
     uint64_t x = resources->random;
@@ -185,6 +217,7 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
         relay_resources_release(resources);
         return false;
     }
+    (void)relay_take_slack(resources); /* else before the first accept */
     return true;
 }
 
@@ -192,6 +225,7 @@ void relay_resources_release(struct relay_resources *resources)
 {
     if (resources->base == NULL)
         return;
+    (void)relay_give_up_slack(resources);
     builtin_release(&resources->builtin);
     pipe_cache_release(&resources->pipes);
     buffer_cache_release(&resources->buffers);

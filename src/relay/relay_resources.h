@@ -31,6 +31,9 @@
 /* Conns asked in one poll(2) of the tick. */
 #define RELAY_LOOKS 512
 
+/* Descriptors that one session needs beside its client's: two for a built-in server. */
+#define RELAY_SLACK 2
+
 struct relay_resources {
     struct event_base *base;
     unsigned worker;        /* its number: index of its TLS contexts */
@@ -49,6 +52,9 @@ struct relay_resources {
     struct event *run_event;    /* zero timer, added while run_queue is not empty */
     struct event *tick_event;  /* RELAY_TICK_MS timer, added while one of the others is not empty */
     struct event *place_event; /* the worker's: added when a place is freed while accepts pause */
+    /* Descriptors kept for the other side of a session whose client is accepted already. */
+    int slack[RELAY_SLACK];
+    _Atomic bool has_slack; /* written by the worker alone */
     bool is_run_pending;
     bool is_tick_pending;
     bool wants_places; /* the worker's listeners pause at a limit */
@@ -77,6 +83,14 @@ void relay_wake_tick(struct relay_resources *resources);
 
 /* A place was freed while the worker's listeners pause: lets them look. */
 void relay_offer_place(struct relay_resources *resources);
+
+/*
+ * The slack keeps a client that was accepted from being refused for want of one more descriptor: it
+ * is given up for that session, and nobody is accepted until it is back, so the others wait in the
+ * kernel's queue. False when there is none to give up, or (with errno) when it cannot be had back.
+ */
+bool relay_give_up_slack(struct relay_resources *resources);
+bool relay_take_slack(struct relay_resources *resources);
 
 /* The next number of the worker's generator (xorshift64*). */
 uint64_t relay_random(struct relay_resources *resources);

@@ -206,6 +206,7 @@ static void session_close(struct session *session)
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
+    (void)relay_take_slack(resources); /* mostly it is there */
     if (resources->wants_places)
         relay_offer_place(resources);
     snapshot_unref(session->listener->snapshot);

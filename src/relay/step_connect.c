@@ -119,6 +119,18 @@ static int open_backend(struct session *session)
     return socket_connect(fd, &server->addr);
 }
 
+/* The client has its descriptor already: the slack serves where one more is wanting. */
+static int open_backend_or_use_slack(struct session *session)
+{
+    int error = open_backend(session);
+
+    if ((error == EMFILE || error == ENFILE) && relay_give_up_slack(session->resources)) {
+        conn_reset(&session->conn[BACKEND]);
+        error = open_backend(session);
+    }
+    return error;
+}
+
 /* No attempt is left: the client is told as `when_down` says. */
 static enum step give_up(struct session *session)
 {
@@ -152,7 +164,7 @@ static enum step start_attempt(struct session *session)
         if (session->tried_count > 1)
             counter_add(&session->resources->counters.pools[session->pool->index].retries, 1);
 
-        error = open_backend(session);
+        error = open_backend_or_use_slack(session);
         if (error == 0 || error == EINPROGRESS) {
             if (!session_watch(session, BACKEND)) {
                 error = ENOMEM;

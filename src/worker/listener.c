@@ -91,6 +91,11 @@ static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is
         event_add(worker->resume_event, &delay);
 }
 
+static bool is_shortage(int error)
+{
+    return error == EMFILE || error == ENFILE;
+}
+
 /* Whether accept4(2) told of a connection that failed in the queue (accept(2), "Error handling"):
    the socket itself is well, and the connection is gone from it. */
 static bool is_error_of_connection(int error)
@@ -210,11 +215,13 @@ static struct worker *choose_worker(const struct listener *listener)
     if (listener->is_only_socket)
         lead = 0;
     for (unsigned i = 0; i < shared->worker_count; i++) {
-        int sessions = atomic_load_explicit(&shared->workers[i]->sessions, memory_order_relaxed);
+        struct worker *worker = shared->workers[i];
+        int sessions = atomic_load_explicit(&worker->sessions, memory_order_relaxed);
 
-        if (sessions < least_sessions) {
+        if (sessions < least_sessions &&
+            atomic_load_explicit(&worker->resources.has_slack, memory_order_relaxed)) {
             least_sessions = sessions;
-            least = shared->workers[i];
+            least = worker;
         }
     }
     return own > least_sessions + lead ? least : accepting;
@@ -274,6 +281,10 @@ static bool accept_one(struct listener *listener)
     int64_t accepted_us;
     int fd;
 
+    if (!relay_take_slack(&worker->resources) && is_shortage(errno)) {
+        (void)survive_accept_error(listener, errno);
+        return false;
+    }
     if (!reserve_places(shared, config, worker)) {
         if (worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
             return refuse_one(listener);

@@ -27,8 +27,7 @@ def test_accept_fails(culvert, errno):
 
 
 @pytest.mark.parametrize("rule", [
-    "socket:error=ENOBUFS", "socket:error=ENFILE", "socket:error=ENOMEM", "socket:error=EMFILE",
-    "connect:error=ENOMEM", "connect:error=ENOBUFS"])
+    "socket:error=ENOBUFS", "socket:error=ENOMEM", "connect:error=ENOMEM", "connect:error=ENOBUFS"])
 def test_no_resources_for_the_server_side(culvert, rule):
     """Every third call fails in the worker (strace counts for each thread by itself). Sessions that
     meet it end with no_resources, the others are served, and the server is not blamed."""
@@ -48,6 +47,21 @@ def test_no_resources_for_the_server_side(culvert, rule):
             ended[relay.record_of(client)["reason"]] += 1
     assert ended["no_resources"] >= 2 and ended["served"] >= 4, ended
     assert set(ended) == {"served", "no_resources"}
+    assert relay.metric("culvert_server_up") == 1
+
+
+@pytest.mark.parametrize("errno", ["EMFILE", "ENFILE"])
+def test_no_descriptor_for_the_server_side(culvert, errno):
+    """Every third socket finds no descriptor: the slack serves, nobody is refused."""
+    server = Listener()
+    relay = culvert(relay_to(server), wrapper=inject(f"socket:error={errno}:when=2+3"))
+    for _ in range(12):
+        client = connect(relay.address())
+        served = server.accept(5)
+        exchange(client, served)
+        client.rst()
+        served.rst()
+    assert relay.metric("culvert_sessions_closed_total", reason="no_resources") == 0
     assert relay.metric("culvert_server_up") == 1
 
 

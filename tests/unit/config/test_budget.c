@@ -88,7 +88,7 @@ static void test_every_socket_is_in_the_reserve(void **state)
     (void)state;
     /* base, two workers more than it has room for, the API with four sockets, ten sockets on :80
        and one on the path */
-    assert_int_equal(budget.reserve, 64 + 6 + (16 + 4) + 10 + 1);
+    assert_int_equal(budget.reserve, 64 + 10 + (16 + 4) + 10 + 1);
 }
 
 static void test_few_descriptors_leave_sessions_before_pipes(void **state)

@@ -253,6 +253,77 @@ static void test_without_memory_for_a_session_the_client_is_reset_and_places_com
     worker_world_close(&world);
 }
 
+/* Makes room for so many descriptors more; answers the limit before. */
+static rlim_t leave_descriptors(rlim_t count)
+{
+    struct rlimit files;
+    rlim_t before;
+    int lowest = dup(STDIN_FILENO);
+
+    assert_true(lowest != -1);
+    close(lowest);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    before = files.rlim_cur;
+    files.rlim_cur = (rlim_t)lowest + count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    return before;
+}
+
+static void restore_descriptors(rlim_t before)
+{
+    struct rlimit files;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = before;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+}
+
+/* One descriptor is left: it serves a client, whose server has the slack. The others wait. */
+static void test_nobody_is_accepted_and_then_refused_for_want_of_a_descriptor(void **state)
+{
+    struct worker_world world;
+    struct worker_gauges gauges;
+    int clients[4];
+    rlim_t before;
+
+    open_world(&world, 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        clients[i] = queue_client(&world);
+    before = leave_descriptors(1);
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    worker_read_gauges(world.workers[0], &gauges);
+    restore_descriptors(before);
+    assert_int_equal(world.shared.sessions, 1);
+    assert_int_equal(worker_world_accepted(&world), 1);
+    assert_int_equal(gauges.accept_errors[0], 1);
+    WORKERS_RUN_UNTIL(&world, world.shared.sessions == (int)ARRAY_LENGTH(clients));
+    assert_int_equal(worker_world_closed(&world, CLOSE_NO_RESOURCES), 0);
+    assert_true(world.workers[0]->resources.has_slack);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
+static void test_a_session_that_ends_gives_the_slack_back(void **state)
+{
+    struct worker_world world;
+    int clients[2];
+    rlim_t before;
+
+    open_world(&world, 1);
+    clients[0] = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, world.shared.sessions == 1);
+    clients[1] = queue_client(&world);
+    before = leave_descriptors(1);
+    WORKERS_RUN_UNTIL(&world, world.shared.sessions == 2);
+    assert_false(world.workers[0]->resources.has_slack);
+    shutdown(clients[0], SHUT_WR); /* its three descriptors; the other goes on */
+    WORKERS_RUN_UNTIL(&world, world.shared.sessions == 1);
+    assert_true(world.workers[0]->resources.has_slack);
+    restore_descriptors(before);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
 /* Limits */
 
 enum limit { LIMIT_PROCESS, LIMIT_LISTENER, LIMIT_BUFFERS };
@@ -528,6 +599,8 @@ int main(void)
         cmocka_unit_test(test_a_connection_that_failed_in_the_queue_does_not_stop_accepting),
         cmocka_unit_test(
             test_without_memory_for_a_session_the_client_is_reset_and_places_come_back),
+        cmocka_unit_test(test_nobody_is_accepted_and_then_refused_for_want_of_a_descriptor),
+        cmocka_unit_test(test_a_session_that_ends_gives_the_slack_back),
         cmocka_unit_test(test_at_a_limit_connections_wait_in_the_queue),
         cmocka_unit_test(test_a_freed_place_is_taken_before_the_pause_is_over),
         cmocka_unit_test(test_at_a_limit_connections_are_refused_as_on_limit_says),
