@@ -155,6 +155,7 @@ class Culvert:
         self.stderr_path = os.path.join(self.directory, "stderr")
         self.uses_file_log = stderr is None
         self.records_read = []
+        self.ends_by_client = {}
         self.records_given = set()
         self.log_offset = 0
         self.checked = False
@@ -396,6 +397,8 @@ class Culvert:
             except ValueError:
                 record = {"text": line.decode("utf-8", "replace")}
             self.records_read.append(record)
+            if record.get("event") == "session_end":
+                self.ends_by_client.setdefault(record.get("client"), []).append(record)
         return self.records_read
 
     def session_records(self):
@@ -412,13 +415,17 @@ class Culvert:
         from long before this one dialled.
         """
         if client.record is None:
-            client.record = self.wait_record(
-                lambda one: one.get("event") == "session_end" and one.get("client") == client.name
-                and id(one) not in self.records_given
-                and wall_time(one["time"]) >= client.dialled_at - 1,
-                seconds, f"the session record of {client.name}")
+            client.record = wait_until(
+                lambda: self.next_end_of(client), seconds,
+                lambda: f"the session record of {client.name}; the log: {self.records()[-15:]}")
             self.records_given.add(id(client.record))
         return client.record
+
+    def next_end_of(self, client):
+        self.records()
+        return next((one for one in self.ends_by_client.get(client.name, ())
+                     if id(one) not in self.records_given
+                     and wall_time(one["time"]) >= client.dialled_at - 1), None)
 
     def only_record(self, seconds=5):
         """The session record of a test that has exactly one session."""
