@@ -165,6 +165,16 @@ static void fill_view(struct daemon *daemon)
     view->log_argument = daemon->logger;
 }
 
+/* The control socket goes to whom culvert becomes: `culvert ctl` works for that user. */
+static bool give_control_socket(const struct daemon *daemon, struct error *error)
+{
+    const char *path = http_api_socket_path(daemon->api);
+    bool has_group = daemon->snapshot->process.admin_socket_group != (gid_t)-1;
+
+    return path == NULL || path[0] != '/' ||
+           privileges_give_file(&daemon->identity, path, !has_group, error);
+}
+
 /* Sockets first, with the rights of the start; then threads, with those that stay. */
 static bool open_process(struct daemon *daemon, struct error *error)
 {
@@ -175,8 +185,8 @@ static bool open_process(struct daemon *daemon, struct error *error)
     daemon->api = http_api_open(daemon->base, &daemon->view, error);
     if (daemon->api == NULL)
         return false;
-    return privileges_drop(&daemon->identity, error) && logger_start(daemon->logger, error) &&
-           worker_group_start(daemon->group, error);
+    return give_control_socket(daemon, error) && privileges_drop(&daemon->identity, error) &&
+           logger_start(daemon->logger, error) && worker_group_start(daemon->group, error);
 }
 
 static bool announce(struct daemon *daemon, struct error *error)

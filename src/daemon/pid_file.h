@@ -4,7 +4,8 @@
  *
  * The file is locked as long as its process lives (flock(2)), so a file left behind by a crash is
  * told from a live one whatever process has its number now. It is created before privileges are
- * dropped and stays empty until the number is published.
+ * dropped and stays empty until the number is published. It stays with the user of the start, too:
+ * root signals the number in it, so nobody else may write one.
  */
 #ifndef CULVERT_DAEMON_PID_FILE_H
 #define CULVERT_DAEMON_PID_FILE_H

@@ -77,6 +77,18 @@ bool privileges_look_up(struct identity *identity, const char *user, const char 
            (group == NULL || look_up_group(identity, group, error));
 }
 
+bool privileges_give_file(const struct identity *identity, const char *path, bool with_group,
+                          struct error *error)
+{
+    uid_t uid = identity->changes_user ? identity->uid : (uid_t)-1;
+    gid_t gid = identity->changes_group && with_group ? identity->gid : (gid_t)-1;
+
+    if (lchown(path, uid, gid) == 0)
+        return true;
+    return error_set(error, EX_NOPERM, "cannot give %s to user %u: %s", path,
+                     (unsigned)identity->uid, strerror(errno));
+}
+
 bool privileges_drop(const struct identity *identity, struct error *error)
 {
     uid_t uid = identity->uid;

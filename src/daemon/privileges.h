@@ -27,6 +27,13 @@ bool privileges_look_up(struct identity *identity, const char *user, const char 
                         struct error *error) CULVERT_MUST_CHECK;
 
 /*
+ * Gives a file of culvert's to the identity: the owner, and with `with_group` the group. A link is
+ * not followed. Exit code 77 when the kernel refuses.
+ */
+bool privileges_give_file(const struct identity *identity, const char *path, bool with_group,
+                          struct error *error) CULVERT_MUST_CHECK;
+
+/*
  * Becomes it: real, effective and saved ids, no supplementary groups. Before threads start. Exit
  * code 77 when the kernel refuses or root could be regained.
  */

@@ -36,6 +36,13 @@ def test_user_and_group(culvert):
         assert status["Groups"].split() == ["1"]
         assert int(status["CapPrm"], 16) == int(status["CapEff"], 16) == 0
     exchange(*pair(relay, server))
+    owner = os.stat(relay.socket_path)
+    assert (owner.st_uid, owner.st_gid) == (65534, 1)
+    os.chmod(relay.directory, 0o755)
+    asked = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BINARY, "ctl", "--socket",
+         relay.socket_path, "ready"], env=clean_environment(), timeout=20, capture_output=True)
+    assert asked.returncode == 0, asked.stderr
 
 
 @needs_root

@@ -5,12 +5,15 @@
  */
 #include "daemon/privileges.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -57,6 +60,39 @@ static void test_names_and_numbers_are_looked_up(void **state)
     assert_false(privileges_look_up(&identity, "-1", NULL, &error));
 }
 
+static void test_a_file_is_given_away_and_a_link_is_not_followed(void **state)
+{
+    const struct identity nobody = {
+        .changes_user = true, .changes_group = true, .uid = 65534, .gid = 65533};
+    char folder[] = "/tmp/culvert-privileges-XXXXXX";
+    char file[64];
+    char link[64];
+    struct stat status;
+
+    (void)state;
+    need_root();
+    assert_non_null(mkdtemp(folder));
+    snprintf(file, sizeof(file), "%s/file", folder);
+    snprintf(link, sizeof(link), "%s/link", folder);
+    close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+    assert_int_equal(symlink(file, link), 0);
+    assert_true(privileges_give_file(&nobody, link, true, &error));
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_uid, 0);
+    assert_true(privileges_give_file(&nobody, file, false, &error));
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_uid, 65534);
+    assert_int_equal(status.st_gid, getegid());
+    assert_true(privileges_give_file(&nobody, file, true, &error));
+    assert_int_equal(stat(file, &status), 0);
+    assert_int_equal(status.st_gid, 65533);
+    unlink(link);
+    unlink(file);
+    assert_false(privileges_give_file(&nobody, file, true, &error));
+    assert_int_equal(error.exit_code, EX_NOPERM);
+    rmdir(folder);
+}
+
 /* The number of the first claim that does not hold, or 0. */
 static int claims_after_drop(void)
 {
@@ -101,6 +137,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_asked_for_is_nothing_done),
         cmocka_unit_test(test_names_and_numbers_are_looked_up),
+        cmocka_unit_test(test_a_file_is_given_away_and_a_link_is_not_followed),
         cmocka_unit_test(test_a_drop_is_whole_and_for_good),
     };
 
