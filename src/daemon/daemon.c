@@ -40,6 +40,9 @@
 /* How long the end of the process waits for a log whose reader is stuck. */
 #define LOG_GRACE_MS 500
 
+/* The same when a worker hangs, too, and the process must be gone. */
+#define STUCK_LOG_GRACE_MS 200
+
 struct daemon {
     const struct command_line *line;
     struct event_base *base;
@@ -439,12 +442,28 @@ static void log_stopped(const struct daemon *daemon, int exit_code)
     log_event_post(&event);
 }
 
+/* A worker hangs, whatever its bug is: the process ends all the same, and says so. */
+static _Noreturn void end_without(struct daemon *daemon, unsigned worker)
+{
+    struct error error;
+
+    error_set(&error, EX_SOFTWARE,
+              "worker %u does not end; culvert ends without it and cuts %d sessions off", worker,
+              worker_group_sessions(daemon->group));
+    report_failure(daemon, &error);
+    pid_file_remove(&daemon->pid_file);
+    logger_stop(daemon->logger, STUCK_LOG_GRACE_MS);
+    _exit(EX_SOFTWARE);
+}
+
 /* Takes down what there is, in the opposite order; members may be empty. */
 static void close_process(struct daemon *daemon, int exit_code, bool has_started)
 {
+    unsigned stuck;
+
     http_api_close(daemon->api);
-    if (daemon->group != NULL)
-        worker_group_stop(daemon->group);
+    if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
+        end_without(daemon, stuck);
     pid_file_remove(&daemon->pid_file);
     if (has_started)
         log_stopped(daemon, exit_code);

@@ -32,8 +32,15 @@ enum drain_action drain_next(struct drain *drain, int64_t now_ms, int sessions)
         }
         if (now_ms < drain->deadline_ms)
             return DRAIN_WAIT;
+        if (drain->state == DRAIN_WAITING || sessions < drain->fewest) {
+            drain->fewest = sessions;
+            drain->progress_ms = now_ms;
+        }
         drain->state = DRAIN_CUTTING;
-        return DRAIN_CUT;
+        if (now_ms < drain->progress_ms + DRAIN_STUCK_MS)
+            return DRAIN_CUT;
+        drain->state = DRAIN_OVER;
+        return DRAIN_END;
     }
     return DRAIN_WAIT;
 }

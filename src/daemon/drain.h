@@ -20,6 +20,9 @@
 /* Sessions cut at most in one tick: 50,000 a second. */
 #define DRAIN_CUT_PER_TICK 2500
 
+/* Cutting that ends no session for so long has met a worker that hangs: the stop goes on. */
+#define DRAIN_STUCK_MS 5000
+
 enum drain_state {
     DRAIN_NONE,
     DRAIN_DELAYED, /* still accepting */
@@ -32,13 +35,15 @@ struct drain {
     enum drain_state state;
     int64_t stop_accepting_ms;
     int64_t deadline_ms;
+    int fewest;          /* sessions, since cutting began */
+    int64_t progress_ms; /* when there were last fewer */
 };
 
 enum drain_action {
     DRAIN_WAIT,           /* nothing is due */
     DRAIN_STOP_ACCEPTING, /* once */
     DRAIN_CUT,            /* up to DRAIN_CUT_PER_TICK sessions */
-    DRAIN_END,            /* once: stop the process */
+    DRAIN_END,            /* once: stop the process; sessions are left if a worker hangs */
 };
 
 /* Begins a drain; `timeout_ms` counts from now, and is never shorter than the delay; 0 = off:

@@ -4,6 +4,7 @@
  */
 #include "daemon/worker_group.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +15,11 @@
 #include "core/log.h"
 #include "net/socket.h"
 #include "worker/mailbox.h"
+
+/* How often, and how long each time, the stop naps while a worker neither ends nor ends sessions:
+   0.6 s of the second in which the process must be gone. */
+#define STOP_NAPS 120
+#define STOP_NAP_MS 5
 
 struct worker_group {
     struct worker_shared shared;
@@ -231,23 +237,51 @@ static void unlink_sockets(struct worker_group *group)
         socket_unlink(&group->bound[i].addr);
 }
 
-void worker_group_stop(struct worker_group *group)
+/*
+ * Waits for the end of a thread as long as it ends sessions. Patience is counted in naps, not in
+ * time: on a machine so busy that the worker gets no turn, this thread gets none either.
+ */
+static bool wait_for_end(const struct worker *worker)
+{
+    int sessions = worker_sessions(worker);
+
+    for (int naps = 0; naps < STOP_NAPS && !worker_has_ended(worker); naps++) {
+        int now = worker_sessions(worker);
+
+        if (now != sessions) {
+            sessions = now;
+            naps = 0;
+        }
+        poll(NULL, 0, STOP_NAP_MS);
+    }
+    return worker_has_ended(worker);
+}
+
+bool worker_group_stop(struct worker_group *group, unsigned *stuck)
 {
     struct message message = {.kind = MESSAGE_STOP, .fd = -1};
 
     for (unsigned i = 0; i < group->started_count; i++)
         post(group, i, &message);
+    for (unsigned i = 0; i < group->started_count; i++) {
+        if (!wait_for_end(group->workers[i])) {
+            *stuck = i;
+            return false;
+        }
+    }
     for (unsigned i = 0; i < group->started_count; i++)
         worker_join(group->workers[i]);
     group->started_count = 0;
     unlink_sockets(group);
+    return true;
 }
 
 void worker_group_close(struct worker_group *group)
 {
-    if (group == NULL)
+    unsigned stuck;
+
+    if (group == NULL || !worker_group_stop(group, &stuck))
         return;
-    worker_group_stop(group);
     for (unsigned i = 0; i < group->shared.worker_count; i++)
         worker_destroy(group->workers[i]);
     unlink_sockets(group); /* of workers that never started */

@@ -33,8 +33,10 @@ int worker_group_sessions(const struct worker_group *group);
 void worker_group_drain(struct worker_group *group);
 /* End up to `count` sessions, idle ones first. */
 void worker_group_cut(struct worker_group *group, int count);
-/* End everything, join the threads, remove unix sockets' files. */
-void worker_group_stop(struct worker_group *group);
+/* End everything, join the threads, remove unix sockets' files. False when a worker hangs: its
+   thread has not ended, and the group may not be closed. `*stuck` is its number. */
+bool worker_group_stop(struct worker_group *group, unsigned *stuck) CULVERT_MUST_CHECK;
+/* Not of a group with a worker that hangs. */
 void worker_group_close(struct worker_group *group);
 
 #endif

@@ -133,6 +133,7 @@ static void *worker_main(void *argument)
     sessions_scan_stop(worker);
     cut_sessions(worker, INT_MAX, false);
     log_attach(NULL, -1);
+    atomic_store(&worker->has_ended, true);
     return NULL;
 }
 
@@ -257,6 +258,11 @@ bool worker_start(struct worker *worker, int cpu, struct error *error)
     snprintf(name, sizeof(name), "culvert-%u", worker->number);
     pthread_setname_np(worker->thread, name);
     return true;
+}
+
+bool worker_has_ended(const struct worker *worker)
+{
+    return !worker->is_started || atomic_load(&worker->has_ended);
 }
 
 void worker_join(struct worker *worker)

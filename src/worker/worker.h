@@ -56,6 +56,9 @@ bool worker_add_listen(struct worker *worker,
 /* Starts the thread (all signals blocked in it); `cpu` >= 0 pins it. */
 bool worker_start(struct worker *worker, int cpu, struct error *error) CULVERT_MUST_CHECK;
 
+/* Whether the thread has come to its end (or never began): then worker_join() does not wait. */
+bool worker_has_ended(const struct worker *worker);
+
 /* Waits for the thread after MESSAGE_STOP. */
 void worker_join(struct worker *worker);
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """QUIT, or a second TERM or INT: all sessions are reset and the process is gone within a second,
 with exit code 0 (OP10)."""
+import os
 import signal
+import subprocess
 
 import pytest
 
 from harness.culvert import relay_to
 from harness.peer import RST, Listener, exchange, pair
+from harness.strace import needs_strace
 from harness.wait import Stopwatch, limit, wait_until
 
 
@@ -31,6 +34,52 @@ def test_stop_now(culvert, numbers):
         client.expect_end(RST)
         served.expect_end(RST)
     assert [one["reason"] for one in relay.session_records()] == ["drained"] * 20
+
+
+class StuckWorker:
+    """The first worker's thread stands still in the kernel from its next wake-up on."""
+
+    def __init__(self, relay):
+        tasks = f"/proc/{relay.pid}/task"
+        self.thread = next(one for one in os.listdir(tasks)
+                           if read_text(f"{tasks}/{one}/comm").strip() == "culvert-0")
+        self.process = subprocess.Popen(
+            ["strace", "-o", "/dev/null", "-e", "trace=epoll_wait",
+             "-e", "inject=epoll_wait:delay_exit=60000000", "-p", self.thread],
+            stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        assert "attached" in line, line
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+
+def read_text(path):
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+@needs_strace
+def test_a_worker_that_hangs(culvert):
+    """It does not hold the process up: culvert says which one, and is gone within the second."""
+    server = Listener()
+    relay = culvert(relay_to(server), workers=2)
+    live = [pair(relay, server) for _ in range(4)]
+    stuck = StuckWorker(relay)
+    try:
+        watch = Stopwatch()
+        relay.send_signal(signal.SIGQUIT)
+        last = relay.wait_record(lambda one: one["event"] == "failed", 3, "the word of the end")
+        assert watch.seconds() < limit(1)
+    finally:
+        stuck.close()  # who traces a thread holds up the end of its process, too
+    assert "worker 0 does not end" in last["message"]
+    assert relay.wait_exit() == 70
+    assert relay.records()[-1] == last
+    for client, _ in live:
+        client.discard()
 
 
 def test_hup_and_usr1_do_not_kill(culvert):

@@ -51,6 +51,20 @@ static void test_what_is_left_at_the_deadline_is_cut_in_steps(void **state)
     assert_int_equal(drain_next(&drain, 11150, 0), DRAIN_END);
 }
 
+static void test_cutting_that_ends_nobody_is_given_up(void **state)
+{
+    struct drain drain = begun(0, 10000);
+
+    (void)state;
+    assert_int_equal(drain_next(&drain, 1000, 10), DRAIN_STOP_ACCEPTING);
+    assert_int_equal(drain_next(&drain, 11000, 10), DRAIN_CUT);
+    assert_int_equal(drain_next(&drain, 15999, 10), DRAIN_CUT);
+    assert_int_equal(drain_next(&drain, 15999, 9), DRAIN_CUT);
+    assert_int_equal(drain_next(&drain, 20998, 9), DRAIN_CUT);
+    assert_int_equal(drain_next(&drain, 20999, 9), DRAIN_END);
+    assert_int_equal(drain_next(&drain, 21049, 9), DRAIN_WAIT);
+}
+
 static void test_the_delay_keeps_accepting_even_without_sessions(void **state)
 {
     struct drain drain = begun(3000, 10000);
@@ -95,6 +109,7 @@ int main(void)
         cmocka_unit_test(test_nothing_is_due_before_it_begins),
         cmocka_unit_test(test_it_ends_when_the_last_session_does),
         cmocka_unit_test(test_what_is_left_at_the_deadline_is_cut_in_steps),
+        cmocka_unit_test(test_cutting_that_ends_nobody_is_given_up),
         cmocka_unit_test(test_the_delay_keeps_accepting_even_without_sessions),
         cmocka_unit_test(test_a_timeout_shorter_than_the_delay_waits_for_the_delay),
         cmocka_unit_test(test_without_a_timeout_nothing_is_cut),

@@ -97,6 +97,7 @@ static void test_it_relays_and_stops(void **state)
 {
     struct worker_group *group;
     const struct bound_addr *bound;
+    unsigned stuck;
     unsigned count;
     int clients[8];
 
@@ -116,7 +117,7 @@ static void test_it_relays_and_stops(void **state)
         expect_echo(clients[i]);
     }
     assert_int_equal(worker_group_sessions(group), 8);
-    worker_group_stop(group);
+    assert_true(worker_group_stop(group, &stuck));
     assert_int_equal(worker_group_sessions(group), 0);
     for (int i = 0; i < 8; i++) {
         char byte;
