@@ -13,8 +13,10 @@
 #include "config/loader.h"
 #include "config/lookup.h"
 #include "config/snapshot_build.h"
+#include "config/snapshot_process.h"
 #include "config/validate.h"
 #include "config/validate_addresses.h"
+#include "config/validate_tls.h"
 
 /* "culvert.ini (+2 included)"; several -c: "a.ini, b.ini". NULL without memory. */
 static char *describe_sources(const struct source_files *files, unsigned included)
@@ -52,11 +54,18 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
                              .files = &config->files,
                              .diagnostics = &config->diagnostics};
     loader_read(&loader, sources);
+    if (!tls_uses_list(&config->tls, &config->settings))
+        (void)diagnostics_out_of_memory(&config->diagnostics);
     validate(&config->settings, &config->diagnostics);
+    validate_tls(&config->settings, &config->tls, &config->diagnostics);
     /* Look-ups may take long: not for a configuration that is refused anyway. */
-    if (resolve && config_is_valid(config))
+    bool was_valid = config_is_valid(config);
+    if (resolve && was_valid)
         lookup_hosts(&config->settings, &config->diagnostics);
     validate_addresses(&config->settings, &config->diagnostics);
+    if (resolve && was_valid)
+        (void)tls_uses_load(&config->tls, &config->settings, snapshot_workers(&config->settings),
+                            &config->diagnostics);
     config->source = describe_sources(&config->files, loader.included);
     if (config->source == NULL)
         (void)diagnostics_out_of_memory(&config->diagnostics);
@@ -67,6 +76,7 @@ void config_destroy(struct config *config)
 {
     if (config == NULL)
         return;
+    tls_uses_release(&config->tls);
     settings_release(&config->settings);
     diagnostics_release(&config->diagnostics);
     source_files_release(&config->files);
@@ -90,5 +100,9 @@ void config_print_diagnostics(const struct config *config, FILE *out, bool color
 
 struct snapshot *config_snapshot(struct config *config)
 {
-    return snapshot_build(&config->settings, config->source);
+    /* Those that a look at the files alone did not make, or that another snapshot has. */
+    if (!tls_uses_load(&config->tls, &config->settings, snapshot_workers(&config->settings),
+                       &config->diagnostics))
+        return NULL;
+    return snapshot_build(&config->settings, &config->tls, config->source);
 }

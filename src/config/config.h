@@ -27,8 +27,9 @@ extern const char config_embedded[];
 struct config; /* parsed settings with origins, and the diagnostics */
 
 /*
- * Reads, parses and checks everything; resolves host names when `resolve` is set (never for
- * --dump-config). Never NULL except without memory. Use config_is_valid() next.
+ * Reads, parses and checks everything; resolves host names and loads the files of TLS when
+ * `resolve` is set (never for --dump-config). Never NULL except without memory. Use
+ * config_is_valid() next.
  */
 struct config *config_load(const struct config_sources *sources, bool resolve);
 void config_destroy(struct config *config);
@@ -44,7 +45,8 @@ bool config_is_valid(const struct config *config);
 void config_print_diagnostics(const struct config *config, FILE *out, bool color, bool explain,
                               bool json);
 
-/* A fresh snapshot of a valid config with one reference for the caller; NULL without memory. */
+/* A fresh snapshot of a valid config with one reference for the caller; NULL without memory, or
+   when files of TLS that were not loaded before do not load. */
 struct snapshot *config_snapshot(struct config *config);
 
 enum config_dump { CONFIG_DUMP_SET, CONFIG_DUMP_ALL, CONFIG_DUMP_CHANGED, CONFIG_DUMP_JSON };

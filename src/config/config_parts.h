@@ -9,11 +9,13 @@
 #include "config/diagnostics.h"
 #include "config/settings.h"
 #include "config/source_file.h"
+#include "config/tls_uses.h"
 
 struct config {
     struct settings settings;
     struct source_files files;
     struct diagnostics diagnostics;
+    struct tls_uses tls;
     char *source; /* "culvert.ini (+2 included)" */
 };
 

@@ -75,6 +75,10 @@ static const struct explanation explanations[] = {
                        "does stall_timeout.",
                        "The kernel would be first, and the record would name the wrong cause.",
                        "Keep user_timeout longer than stall_timeout."},
+    [TOPIC_TLS] = {"Certificates, keys and what is asked of peers must fit together.",
+                   "Handshakes would fail, or protect nobody.",
+                   "Read what the file holds with openssl x509 -text -noout -in FILE; see the "
+                   "keys of [tls] with 'culvert explain tls'."},
     [TOPIC_EXPOSED] = {"Who may write a configuration or reach the admin address may see or "
                        "decide what culvert relays.",
                        "Others than the operator could.",

@@ -204,6 +204,7 @@ void endpoint_destroy(struct endpoint *endpoint)
         return;
     free(endpoint->host);
     free(endpoint->name);
+    free(endpoint->server_name);
     free(endpoint->addrs);
     free(endpoint);
 }

@@ -28,6 +28,7 @@ struct endpoint {
     /* Servers only. */
     char *name; /* as given or as the address is written */
     bool has_name;
+    char *server_name; /* server_name=HOST; NULL: not given */
     int weight;
     int max_connections; /* -1: the pool's */
     bool is_backup;

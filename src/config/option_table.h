@@ -24,10 +24,10 @@ enum section_kind {
     SECTION_LISTEN,
     SECTION_ROUTE,
     SECTION_POOL,
+    SECTION_TLS,
     /* Sections of later versions: known, and refused. */
     SECTION_DNS,
     SECTION_HEALTH,
-    SECTION_TLS,
     SECTION_FAULT,
     SECTION_MIRROR,
     SECTION_DISCOVERY,
@@ -59,7 +59,11 @@ enum value_type {
     VALUE_SERVER,
     VALUE_PREFIX,
     VALUE_REF,
-    VALUE_RATE, /* only of later keys so far */
+    VALUE_SNI_MAP, /* a file of names and pools */
+    VALUE_SNI,     /* a name that clients ask for, *.NAME, or - */
+    VALUE_ALPN,    /* a protocol's name (RFC 7301) */
+    VALUE_SAN,     /* a pattern for what a certificate names */
+    VALUE_RATE,    /* only of later keys so far */
 };
 
 /* What a reload will do with a changed value. */
@@ -223,6 +227,31 @@ enum option_id {
     POOL_RECEIVE_BUFFER,
     POOL_DESCRIPTION,
 
+    TLS_OPTION_CERT,
+    TLS_OPTION_KEY,
+    TLS_OPTION_CERT_DIR,
+    TLS_OPTION_SNI_MISMATCH,
+    TLS_OPTION_CA_FILE,
+    TLS_OPTION_VERIFY,
+    TLS_OPTION_SERVER_NAME,
+    TLS_OPTION_ALLOW_SAN,
+    TLS_OPTION_ALLOW_SPKI,
+    TLS_OPTION_CRL_FILE,
+    TLS_OPTION_MIN_VERSION,
+    TLS_OPTION_MAX_VERSION,
+    TLS_OPTION_CIPHERS,
+    TLS_OPTION_CIPHERSUITES,
+    TLS_OPTION_GROUPS,
+    TLS_OPTION_ALPN,
+    TLS_OPTION_SESSION_TICKETS,
+    TLS_OPTION_TICKET_KEY_FILE,
+    TLS_OPTION_SESSION_TIMEOUT,
+    TLS_OPTION_OCSP_FILE,
+    TLS_OPTION_TRUNCATION,
+    TLS_OPTION_KTLS,
+    TLS_OPTION_KEYLOG_FILE,
+    TLS_OPTION_RELOAD_INTERVAL,
+
     OPTION_COUNT,
 };
 
@@ -240,6 +269,7 @@ struct option {
     const char *words; /* VALUE_ENUM: the choices; else words accepted beside the form ("auto") */
     const char *later_words;     /* choices of a later version */
     enum section_kind refers_to; /* VALUE_REF */
+    bool may_be_path;            /* VALUE_REF: a path stands for an unnamed section */
     const char *fallback;        /* as it would be written; NULL: not set */
     const char *fallback_note;   /* what happens when it is not set, for the reference */
     enum reload_class reload;

@@ -49,6 +49,9 @@ static void snapshot_destroy(struct snapshot *snapshot)
     }
     for (unsigned i = 0; i < snapshot->pool_count; i++)
         pool_release(&snapshot->pools[i]);
+    for (unsigned i = 0; i < snapshot->tls_profile_count; i++)
+        tls_profile_destroy(snapshot->tls_profiles[i]);
+    free(snapshot->tls_profiles);
     process_release(&snapshot->process);
     free(snapshot->listeners);
     free(snapshot->routes);

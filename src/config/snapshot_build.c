@@ -1,26 +1,78 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * snapshot_build.c - filling a snapshot: process, pools, listeners, routes, tallies, in this order.
+ * snapshot_build.c - filling a snapshot: process, TLS profiles, pools, listeners, routes, tallies,
+ * in this order.
  *
  * The settings have been checked, so only memory can be wanting. A snapshot that is filled in part
  * is freed by snapshot_unref() like a whole one.
  */
 #include "config/snapshot_build.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/sni_map.h"
 #include "config/snapshot_process.h"
 #include "config/snapshot_value.h"
 
 struct builder {
     const struct settings *settings;
+    struct tls_uses *tls;
     struct snapshot *snapshot;
     unsigned *pool_of_listener;           /* by section number: its anonymous pool */
     struct listener_config **listener_of; /* by section number; NULL: not enabled */
 };
+
+/* ---- TLS --------------------------------------------------------------------------------------
+ */
+
+static bool take_profiles(struct builder *builder)
+{
+    struct snapshot *snapshot = builder->snapshot;
+
+    snapshot->tls_profiles =
+        calloc(tls_uses_count(builder->tls) + 1, sizeof(*snapshot->tls_profiles));
+    if (snapshot->tls_profiles == NULL)
+        return false;
+    for (enum tls_role role = TLS_SERVER; role <= TLS_CLIENT; role++) {
+        for (const struct tls_use *use = builder->tls->tables[role]; use != NULL;
+             use = use->hh.next)
+            snapshot->tls_profiles[snapshot->tls_profile_count++] = use->profile;
+    }
+    return true;
+}
+
+/* The profile that an option `tls` names; NULL: off. */
+static struct tls_profile *profile_of(const struct builder *builder, enum tls_role role,
+                                      const struct section *section, enum option_id option)
+{
+    const struct tls_use *use =
+        tls_uses_find(builder->tls, role, settings_item(builder->settings, section, option));
+
+    return use == NULL ? NULL : use->profile;
+}
+
+/* The name that a server's certificate must have: as its line says, else as the profile says, else
+   its host. */
+static bool fill_tls_name(struct server *server, const struct endpoint *endpoint,
+                          const char *profile_name)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (endpoint->server_name != NULL)
+        return snapshot_copy(&server->tls_name, endpoint->server_name);
+    if (profile_name != NULL)
+        return snapshot_copy(&server->tls_name, profile_name);
+    if (endpoint->kind == ENDPOINT_HOST)
+        return snapshot_copy(&server->tls_name, endpoint->host);
+    if (endpoint->kind != ENDPOINT_IP)
+        return true;
+    (void)inet_ntop(endpoint->addr.family, &endpoint->addr.v6, text, sizeof(text));
+    return snapshot_copy(&server->tls_name, text);
+}
 
 /* ---- pools ------------------------------------------------------------------------------------
  */
@@ -51,9 +103,10 @@ static struct socket_options socket_options(const struct settings *settings,
 }
 
 /* `section` is NULL for a listener's own pool, which has what [defaults] and the table say. */
-static struct pool_options pool_options(const struct settings *settings,
+static struct pool_options pool_options(const struct builder *builder,
                                         const struct section *section)
 {
+    const struct settings *settings = builder->settings;
     static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
                                          BALANCE_FIRST};
 
@@ -64,6 +117,7 @@ static struct pool_options pool_options(const struct settings *settings,
         .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
         .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
         .socket = socket_options(settings, section, POOL_NODELAY),
+        .tls = profile_of(builder, TLS_CLIENT, section, POOL_TLS),
     };
 }
 
@@ -115,7 +169,7 @@ static bool fill_server(struct builder *builder, struct server *server,
 }
 
 static bool fill_servers(struct builder *builder, struct pool *pool, const struct setting *setting,
-                         int max_connections)
+                         int max_connections, const char *profile_name)
 {
     size_t total = 0;
 
@@ -138,7 +192,8 @@ static bool fill_servers(struct builder *builder, struct pool *pool, const struc
                 endpoint->addr_count > 0 ? &endpoint->addrs[k] : &endpoint->addr;
 
             server->position = pool->server_count++;
-            if (!fill_server(builder, server, endpoint, max_connections, addr))
+            if (!fill_server(builder, server, endpoint, max_connections, addr) ||
+                !fill_tls_name(server, endpoint, profile_name))
                 return false;
             if (count == 1 ? !snapshot_copy(&server->name, endpoint->name)
                            : !name_numbered(setting, endpoint, &number, &server->name))
@@ -156,10 +211,15 @@ static bool add_pool(struct builder *builder, const char *name, const struct sec
     struct pool *pool = &snapshot->pools[snapshot->pool_count];
     int max_connections =
         section == NULL ? 0 : (int)settings_number(settings, section, POOL_MAX_CONNECTIONS);
+    const struct tls_use *use =
+        tls_uses_find(builder->tls, TLS_CLIENT, settings_item(settings, section, POOL_TLS));
+    const char *profile_name =
+        use == NULL ? NULL : settings_text(settings, use->section, TLS_OPTION_SERVER_NAME);
 
     pool->index = snapshot->pool_count++;
-    pool->options = pool_options(settings, section);
-    if (!snapshot_copy(&pool->name, name) || !fill_servers(builder, pool, servers, max_connections))
+    pool->options = pool_options(builder, section);
+    if (!snapshot_copy(&pool->name, name) ||
+        !fill_servers(builder, pool, servers, max_connections, profile_name))
         return false;
     if (section != NULL &&
         !snapshot_copy(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
@@ -237,12 +297,16 @@ static enum access_log access_of(const struct settings *settings, const struct s
 static void fill_session_options(const struct settings *settings, const struct section *section,
                                  struct listener_config *listener)
 {
-    static const enum refusal refusals[] = {REFUSE_RESET, REFUSE_CLOSE};
+    static const enum refusal refusals[] = {REFUSE_RESET, REFUSE_CLOSE, REFUSE_ALERT};
     const struct section *log = settings_first(settings, SECTION_LOG);
 
     listener->no_route = refusals[settings_word(settings, section, LISTEN_NO_ROUTE)];
     listener->when_down = refusals[settings_word(settings, section, LISTEN_WHEN_DOWN)];
     listener->max_connections = (int)settings_number(settings, section, LISTEN_MAX_CONNECTIONS);
+    listener->starttls =
+        settings_word(settings, section, LISTEN_STARTTLS) == 1 ? STARTTLS_POSTGRES : STARTTLS_OFF;
+    listener->preread_timeout_ms = settings_ms(settings, section, LISTEN_PREREAD_TIMEOUT);
+    listener->handshake_timeout_ms = settings_ms(settings, section, LISTEN_HANDSHAKE_TIMEOUT);
     listener->idle_timeout_ms = settings_ms(settings, section, LISTEN_IDLE_TIMEOUT);
     listener->client_idle_timeout_ms = settings_ms(settings, section, LISTEN_CLIENT_IDLE_TIMEOUT);
     listener->server_idle_timeout_ms = settings_ms(settings, section, LISTEN_SERVER_IDLE_TIMEOUT);
@@ -281,6 +345,7 @@ static bool fill_listener(struct builder *builder, const struct section *section
         .socket_group = snapshot_group(settings, section, LISTEN_SOCKET_GROUP),
         .socket = socket_options(settings, section, LISTEN_NODELAY),
     };
+    listener->tls = profile_of(builder, TLS_SERVER, section, LISTEN_TLS);
     listener->router = router_create(fallback);
     return listener->router != NULL && snapshot_copy(&listener->name, section->name) &&
            snapshot_copy(&listener->description,
@@ -313,22 +378,143 @@ static bool fill_listeners(struct builder *builder)
 /* ---- routes -----------------------------------------------------------------------------------
  */
 
-/* Puts a route into the router of one listener. */
-static bool route_clients(const struct section *section, struct listener_config *listener,
-                          const struct route *route)
+/* What a list of a route says about clients: `count` alternatives, one of them NULL if it is not
+   set. */
+static const char *alternative(const struct setting *setting, size_t index)
 {
-    const struct setting *source = section_value(section, ROUTE_SOURCE);
-    struct route_match match = {0};
+    return setting->count == 0 ? NULL : setting->items[index].text;
+}
+
+static bool add_alternative(struct listener_config *listener, const struct route *route,
+                            const struct route_match *match)
+{
     const struct route *other;
 
+    /* Equal keys of one route are no error. */
+    return router_add(listener->router, match, route, &other) || other != NULL;
+}
+
+static bool add_sources(const struct section *section, struct listener_config *listener,
+                        const struct route *route, struct route_match *match)
+{
+    const struct setting *source = section_value(section, ROUTE_SOURCE);
+
+    match->source = NULL;
     if (source->count == 0)
-        return router_add(listener->router, &match, route, &other) || other != NULL;
+        return add_alternative(listener, route, match);
     for (size_t i = 0; i < source->count; i++) {
         const struct item *item = &source->items[i];
 
         for (size_t k = 0; k < item->prefix_count; k++) {
-            match.source = &item->prefixes[k];
-            if (!router_add(listener->router, &match, route, &other) && other == NULL)
+            match->source = &item->prefixes[k];
+            if (!add_alternative(listener, route, match))
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Puts a route into the router of one listener. */
+static bool route_clients(const struct section *section, struct listener_config *listener,
+                          const struct route *route)
+{
+    const struct setting *sni = section_value(section, ROUTE_SNI);
+    const struct setting *alpn = section_value(section, ROUTE_ALPN);
+    size_t names = sni->count > 0 ? sni->count : 1;
+    size_t protocols = alpn->count > 0 ? alpn->count : 1;
+
+    for (size_t i = 0; i < names; i++) {
+        for (size_t k = 0; k < protocols; k++) {
+            struct route_match match = {.sni = alternative(sni, i), .alpn = alternative(alpn, k)};
+
+            if (!add_sources(section, listener, route, &match))
+                return false;
+        }
+    }
+    return true;
+}
+
+static const struct sni_map *map_of(const struct builder *builder, const struct section *section)
+{
+    const struct item *item = settings_item(builder->settings, section, LISTEN_SNI_MAP);
+
+    return item == NULL ? NULL : item->sni_map;
+}
+
+/* Behind the routes: these come first. */
+static bool fill_maps(struct builder *builder)
+{
+    const struct section *section = settings_first(builder->settings, SECTION_LISTEN);
+
+    for (; section != NULL; section = section_next(section)) {
+        struct listener_config *listener = builder->listener_of[section->number];
+        const struct sni_map *map = map_of(builder, section);
+
+        for (size_t i = 0; listener != NULL && map != NULL && i < map->count; i++) {
+            struct pool *pool = find_pool(builder, map->entries[i].pool);
+            bool is_taken;
+
+            if (!router_add_name(listener->router, map->entries[i].name, pool, &is_taken) &&
+                !is_taken)
+                return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the ClientHello must be read, once all routes are there. */
+static void fill_peeks(struct builder *builder, const bool *has_tls_route)
+{
+    struct snapshot *snapshot = builder->snapshot;
+
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        struct listener_config *listener = &snapshot->listeners[i];
+        bool terminates = listener->tls != NULL || has_tls_route[i];
+
+        listener->peeks_hello = router_needs_hello(listener->router) ||
+                                (terminates && listener->no_route == REFUSE_ALERT);
+        if (!listener->peeks_hello && listener->no_route == REFUSE_ALERT)
+            listener->no_route = REFUSE_RESET;
+    }
+}
+
+static bool fill_route(struct builder *builder, const struct section *section, struct route *route)
+{
+    const struct settings *settings = builder->settings;
+    const struct item *tls = settings_item(settings, section, ROUTE_TLS);
+
+    route->action =
+        settings_word(settings, section, ROUTE_ACTION) == 1 ? ROUTE_REJECT : ROUTE_RELAY;
+    if (route->action == ROUTE_RELAY)
+        route->pool = find_pool(builder, settings_text(settings, section, ROUTE_POOL));
+    route->has_tls = tls != NULL;
+    route->tls = profile_of(builder, TLS_SERVER, section, ROUTE_TLS);
+    return snapshot_copy(&route->name, section->name) &&
+           snapshot_copy(&route->description, settings_text(settings, section, ROUTE_DESCRIPTION));
+}
+
+/* `has_tls_route` has an entry per listener. */
+static bool add_routes(struct builder *builder, bool *has_tls_route)
+{
+    const struct settings *settings = builder->settings;
+    struct snapshot *snapshot = builder->snapshot;
+    const struct section *section = settings_first(settings, SECTION_ROUTE);
+
+    for (; section != NULL; section = section_next(section)) {
+        struct route *route = &snapshot->routes[snapshot->route_count++];
+        const struct setting *listen = section_value(section, ROUTE_LISTEN);
+
+        if (!fill_route(builder, section, route))
+            return false;
+        for (size_t i = 0; i < listen->count; i++) {
+            const struct section *named =
+                settings_find(settings, SECTION_LISTEN, listen->items[i].text);
+            struct listener_config *listener = builder->listener_of[named->number];
+
+            if (listener == NULL)
+                continue;
+            has_tls_route[listener->index] |= route->tls != NULL;
+            if (!route_clients(section, listener, route))
                 return false;
         }
     }
@@ -337,37 +523,18 @@ static bool route_clients(const struct section *section, struct listener_config 
 
 static bool fill_routes(struct builder *builder)
 {
-    const struct settings *settings = builder->settings;
     struct snapshot *snapshot = builder->snapshot;
-    const struct section *section = settings_first(settings, SECTION_ROUTE);
+    bool *has_tls_route = calloc(snapshot->listener_count + 1, sizeof(bool));
+    bool is_good;
 
     snapshot->routes =
-        calloc(settings_count(settings, SECTION_ROUTE) + 1, sizeof(*snapshot->routes));
-    if (snapshot->routes == NULL)
-        return false;
-    for (; section != NULL; section = section_next(section)) {
-        struct route *route = &snapshot->routes[snapshot->route_count++];
-        const struct setting *listen = section_value(section, ROUTE_LISTEN);
-        const char *pool = settings_text(settings, section, ROUTE_POOL);
-
-        route->action =
-            settings_word(settings, section, ROUTE_ACTION) == 1 ? ROUTE_REJECT : ROUTE_RELAY;
-        if (route->action == ROUTE_RELAY)
-            route->pool = find_pool(builder, pool);
-        if (!snapshot_copy(&route->name, section->name) ||
-            !snapshot_copy(&route->description,
-                           settings_text(settings, section, ROUTE_DESCRIPTION)))
-            return false;
-        for (size_t i = 0; i < listen->count; i++) {
-            const struct section *named =
-                settings_find(settings, SECTION_LISTEN, listen->items[i].text);
-            struct listener_config *listener = builder->listener_of[named->number];
-
-            if (listener != NULL && !route_clients(section, listener, route))
-                return false;
-        }
-    }
-    return true;
+        calloc(settings_count(builder->settings, SECTION_ROUTE) + 1, sizeof(*snapshot->routes));
+    is_good = has_tls_route != NULL && snapshot->routes != NULL &&
+              add_routes(builder, has_tls_route) && fill_maps(builder);
+    if (is_good)
+        fill_peeks(builder, has_tls_route);
+    free(has_tls_route);
+    return is_good;
 }
 
 /* ---- tallies ----------------------------------------------------------------------------------
@@ -381,6 +548,31 @@ static int compare_tallies(const void *a_pointer, const void *b_pointer)
     if (a->listener_index != b->listener_index)
         return a->listener_index < b->listener_index ? -1 : 1;
     return (a->pool_index > b->pool_index) - (a->pool_index < b->pool_index);
+}
+
+/* The pairs of listeners and the pools of their maps, each pool once where it stands in a row. */
+static size_t list_map_tallies(const struct builder *builder, struct tally *tallies, size_t count)
+{
+    const struct section *section = settings_first(builder->settings, SECTION_LISTEN);
+
+    for (; section != NULL; section = section_next(section)) {
+        const struct listener_config *listener = builder->listener_of[section->number];
+        const struct sni_map *map = map_of(builder, section);
+        const struct pool *before = NULL;
+
+        for (size_t i = 0; listener != NULL && map != NULL && i < map->count; i++) {
+            const struct pool *pool = find_pool(builder, map->entries[i].pool);
+
+            if (pool == before)
+                continue;
+            before = pool;
+            if (tallies != NULL)
+                tallies[count] = (struct tally){.listener_index = listener->index,
+                                                .pool_index = (int)pool->index};
+            count++;
+        }
+    }
+    return count;
 }
 
 /* Every pair that can occur, some of them twice; `tallies` NULL: only counts them. */
@@ -421,7 +613,7 @@ static size_t list_tallies(const struct builder *builder, struct tally *tallies)
             count++;
         }
     }
-    return count;
+    return list_map_tallies(builder, tallies, count);
 }
 
 static bool fill_tallies(struct builder *builder)
@@ -449,16 +641,19 @@ static bool fill_tallies(struct builder *builder)
 
 static bool fill(struct builder *builder)
 {
-    return snapshot_process_fill(builder->settings, &builder->snapshot->process) &&
+    return take_profiles(builder) &&
+           snapshot_process_fill(builder->settings, &builder->snapshot->process) &&
            fill_pools(builder) && fill_listeners(builder) && fill_routes(builder) &&
            fill_tallies(builder);
 }
 
-struct snapshot *snapshot_build(const struct settings *settings, const char *source)
+struct snapshot *snapshot_build(const struct settings *settings, struct tls_uses *tls,
+                                const char *source)
 {
     size_t listeners = settings_count(settings, SECTION_LISTEN) + 1;
     struct builder builder = {
         .settings = settings,
+        .tls = tls,
         .snapshot = calloc(1, sizeof(struct snapshot)),
         .pool_of_listener = calloc(listeners, sizeof(unsigned)),
         .listener_of = calloc(listeners, sizeof(struct listener_config *)),
@@ -472,6 +667,8 @@ struct snapshot *snapshot_build(const struct settings *settings, const char *sou
         snapshot_unref(snapshot);
         snapshot = NULL;
     }
+    /* They are in the list of the snapshot, and with it when it could not be finished. */
+    tls_uses_forget(tls);
     free(builder.pool_of_listener);
     free(builder.listener_of);
     return snapshot;

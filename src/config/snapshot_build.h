@@ -8,9 +8,12 @@
 #include "core/base.h"
 #include "config/settings.h"
 #include "config/snapshot.h"
+#include "config/tls_uses.h"
 
-/* The snapshot of settings without errors, with one reference; NULL without memory. `source` says
-   where they come from; it is copied. */
-struct snapshot *snapshot_build(const struct settings *settings, const char *source);
+/* The snapshot of settings without errors, with one reference; NULL without memory. All of `tls` is
+   loaded; its profiles go to the snapshot, in any case. `source` says where the settings come from;
+   it is copied. */
+struct snapshot *snapshot_build(const struct settings *settings, struct tls_uses *tls,
+                                const char *source);
 
 #endif

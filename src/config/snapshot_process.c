@@ -12,18 +12,25 @@
 
 #define CONTROL_SOCKET_FOLDER "/run/culvert"
 
+unsigned snapshot_workers(const struct settings *settings)
+{
+    const struct section *section = settings_first(settings, SECTION_CULVERT);
+    const struct item *item = settings_item(settings, section, CULVERT_WORKERS);
+    int64_t workers = item->word == 0 ? machine_processors("") : item->number;
+    int64_t most = option_table[CULVERT_WORKERS].most;
+
+    return (unsigned)(workers > most ? most : workers);
+}
+
 static bool fill_culvert(const struct settings *settings, struct process_config *process)
 {
     const struct section *section = settings_first(settings, SECTION_CULVERT);
-    const struct item *workers = settings_item(settings, section, CULVERT_WORKERS);
     const char *name = settings_text(settings, section, CULVERT_NAME);
     char host[256] = "culvert";
 
     if (name == NULL && gethostname(host, sizeof(host)) == 0)
         host[sizeof(host) - 1] = '\0';
-    process->workers = workers->word == 0 ? machine_processors("") : (int)workers->number;
-    if (process->workers > option_table[CULVERT_WORKERS].most)
-        process->workers = (int)option_table[CULVERT_WORKERS].most;
+    process->workers = (int)snapshot_workers(settings);
     process->cpu_affinity = settings_number(settings, section, CULVERT_CPU_AFFINITY) != 0;
     process->open_files = (int)settings_number(settings, section, CULVERT_OPEN_FILES);
     process->drain_timeout_ms = settings_ms(settings, section, CULVERT_DRAIN_TIMEOUT);

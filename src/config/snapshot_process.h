@@ -15,4 +15,7 @@
 bool snapshot_process_fill(const struct settings *settings,
                            struct process_config *process) CULVERT_MUST_CHECK;
 
+/* How many workers the settings ask for, `auto` resolved. */
+unsigned snapshot_workers(const struct settings *settings);
+
 #endif

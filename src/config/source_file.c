@@ -79,9 +79,9 @@ static void strip_mark(struct source_file *file)
 }
 
 /* Reads to the end, at most one byte more than allowed. */
-static bool read_all(struct source_file *file, int fd, struct error *error)
+static bool read_all(struct source_file *file, int fd, size_t most, struct error *error)
 {
-    size_t room = SOURCE_FILE_MAX_BYTES + 1;
+    size_t room = most + 1;
 
     file->text = malloc(room + 1);
     if (file->text == NULL)
@@ -97,8 +97,8 @@ static bool read_all(struct source_file *file, int fd, struct error *error)
             break;
         file->length += (size_t)got;
     }
-    if (file->length > SOURCE_FILE_MAX_BYTES)
-        return error_set(error, 0, "is larger than 1 MiB");
+    if (file->length > most)
+        return error_set(error, 0, "is larger than %zu MiB", most >> 20);
     char *fitting = realloc(file->text, file->length + 1);
     if (fitting != NULL)
         file->text = fitting;
@@ -118,7 +118,7 @@ static const char *kind_word(mode_t mode)
     return "a device";
 }
 
-static bool read_regular(struct source_file *file, struct error *error)
+static bool read_regular(struct source_file *file, size_t most, struct error *error)
 {
     struct stat status = {0};
     bool is_read = false;
@@ -132,7 +132,7 @@ static bool read_regular(struct source_file *file, struct error *error)
     else if (!S_ISREG(status.st_mode))
         error_set(error, 0, "is %s, not a file", kind_word(status.st_mode));
     else
-        is_read = read_all(file, fd, error);
+        is_read = read_all(file, fd, most, error);
     close(fd);
     file->device = status.st_dev;
     file->inode = status.st_ino;
@@ -140,8 +140,8 @@ static bool read_regular(struct source_file *file, struct error *error)
     return is_read;
 }
 
-struct source_file *source_file_read(struct source_files *files, const char *name,
-                                     struct error *error)
+struct source_file *source_file_read_large(struct source_files *files, const char *name,
+                                           size_t most, struct error *error)
 {
     struct source_file *file = source_file_add(files, name, name);
 
@@ -149,11 +149,17 @@ struct source_file *source_file_read(struct source_files *files, const char *nam
         error_set(error, 0, "out of memory");
         return NULL;
     }
-    if (!read_regular(file, error)) {
+    if (!read_regular(file, most, error)) {
         source_file_drop_last(files);
         return NULL;
     }
     return file;
+}
+
+struct source_file *source_file_read(struct source_files *files, const char *name,
+                                     struct error *error)
+{
+    return source_file_read_large(files, name, SOURCE_FILE_MAX_BYTES, error);
 }
 
 struct source_file *source_file_read_stdin(struct source_files *files, struct error *error)
@@ -164,7 +170,7 @@ struct source_file *source_file_read_stdin(struct source_files *files, struct er
         error_set(error, 0, "out of memory");
         return NULL;
     }
-    if (!read_all(file, STDIN_FILENO, error)) {
+    if (!read_all(file, STDIN_FILENO, SOURCE_FILE_MAX_BYTES, error)) {
         source_file_drop_last(files);
         return NULL;
     }

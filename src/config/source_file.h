@@ -56,6 +56,10 @@ struct origin {
 struct source_file *source_file_read(struct source_files *files, const char *name,
                                      struct error *error);
 
+/* The same for a file of at most `most` bytes, a multiple of 1 MiB. */
+struct source_file *source_file_read_large(struct source_files *files, const char *name,
+                                           size_t most, struct error *error);
+
 /* The same from standard input, which may be a pipe. */
 struct source_file *source_file_read_stdin(struct source_files *files, struct error *error);
 

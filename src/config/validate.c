@@ -11,13 +11,15 @@
 
 #include "core/text.h"
 #include "pool/pool.h"
+#include "config/sni_map.h"
 #include "config/validate_routes.h"
 
 struct checker {
     const struct settings *settings;
     struct diagnostics *diagnostics;
-    bool *is_pool_used;   /* by the number of the pool's section */
+    bool *is_pool_used;   /* by the number of the section */
     bool *is_pool_warned; /* of its timeouts, by the same number */
+    bool *is_tls_used;    /* by the number of the section */
 };
 
 /* ---- references -------------------------------------------------------------------------------
@@ -50,7 +52,8 @@ static void near_name(const struct checker *checker, enum section_kind kind, con
 
 /* The section that an item of `section` names, or NULL after a report. */
 static const struct section *refer(const struct checker *checker, const struct section *section,
-                                   enum section_kind kind, const struct item *item)
+                                   enum section_kind kind, const struct item *item,
+                                   bool may_be_path)
 {
     const struct section *found = settings_find(checker->settings, kind, item->text);
     char memory[700];
@@ -65,6 +68,8 @@ static const struct section *refer(const struct checker *checker, const struct s
     near_name(checker, kind, item->text, &text);
     if (text.length == before)
         text_append_format(&text, "; there is no [%s %s]", section_table[kind].word, item->text);
+    if (may_be_path)
+        text_append(&text, " (a path has a slash or ends in .pem)");
     diagnostics_error(checker->diagnostics, TOPIC_REFERENCE, &item->origin, "%s", memory);
     return NULL;
 }
@@ -77,10 +82,46 @@ static const struct section *use_pool(const struct checker *checker, const struc
 
     if (item == NULL)
         return NULL;
-    const struct section *pool = refer(checker, section, SECTION_POOL, item);
+    const struct section *pool = refer(checker, section, SECTION_POOL, item, false);
     if (pool != NULL)
         checker->is_pool_used[pool->number] = true;
     return pool;
+}
+
+static void use_tls(const struct checker *checker, const struct section *section,
+                    enum option_id option)
+{
+    const struct item *item = settings_item(checker->settings, section, option);
+
+    if (item == NULL || item->word >= 0 || item_is_path(item))
+        return;
+    const struct section *tls =
+        refer(checker, section, SECTION_TLS, item, option_table[option].may_be_path);
+    if (tls != NULL)
+        checker->is_tls_used[tls->number] = true;
+}
+
+/* The pools that a listener's map of names wants. */
+static void use_map(const struct checker *checker, const struct section *section)
+{
+    const struct item *item = settings_item(checker->settings, section, LISTEN_SNI_MAP);
+    const struct sni_map *map = item == NULL ? NULL : item->sni_map;
+
+    for (size_t i = 0; map != NULL && i < map->count; i++) {
+        const struct sni_map_entry *entry = &map->entries[i];
+        const struct section *pool = settings_find(checker->settings, SECTION_POOL, entry->pool);
+        char memory[700];
+        struct text text = text_over(memory, sizeof(memory));
+
+        if (pool != NULL) {
+            checker->is_pool_used[pool->number] = true;
+            continue;
+        }
+        struct origin origin = sni_map_entry_origin(map, entry);
+        text_append_format(&text, "there is no [pool %s]", entry->pool);
+        near_name(checker, SECTION_POOL, entry->pool, &text);
+        diagnostics_error(checker->diagnostics, TOPIC_REFERENCE, &origin, "%s", memory);
+    }
 }
 
 /* ---- each section -----------------------------------------------------------------------------
@@ -181,8 +222,10 @@ static void check_listener(const struct checker *checker, const struct section *
 {
     bool has_pool = settings_has(checker->settings, section, LISTEN_POOL);
     bool has_server = settings_has(checker->settings, section, LISTEN_SERVER);
+    bool has_map = settings_has(checker->settings, section, LISTEN_SNI_MAP);
     bool is_wrong = section_value(section, LISTEN_POOL)->is_set ||
-                    section_value(section, LISTEN_SERVER)->is_set;
+                    section_value(section, LISTEN_SERVER)->is_set ||
+                    section_value(section, LISTEN_SNI_MAP)->is_set;
     char where[SECTION_TEXT_BYTES];
 
     check_required(checker, section);
@@ -190,14 +233,17 @@ static void check_listener(const struct checker *checker, const struct section *
     const struct section *served_by = use_pool(checker, section, LISTEN_POOL);
     if (served_by != NULL)
         check_pool_timeouts(checker, section, served_by);
+    use_tls(checker, section, LISTEN_TLS);
+    use_map(checker, section);
     (void)is_nobody(checker, section, LISTEN_SOCKET_GROUP, true);
     if (has_pool && has_server)
         diagnostics_error(checker->diagnostics, TOPIC_VALUE,
                           &section_value(section, LISTEN_SERVER)->origin,
                           "%s has both 'pool' and 'server'; move the servers into the pool",
                           section_text(section, where, sizeof(where)));
-    if (!has_pool && !has_server && !has_route && !(is_wrong && checker->diagnostics->errors > 0))
-        missing(checker, section, "'pool', 'server' or a [route NAME] that names it");
+    if (!has_pool && !has_server && !has_route && !has_map &&
+        !(is_wrong && checker->diagnostics->errors > 0))
+        missing(checker, section, "'pool', 'server', 'sni_map' or a [route NAME] that names it");
     const struct section *pool = settings_find(checker->settings, SECTION_POOL, section->name);
     if (has_server && pool != NULL)
         diagnostics_error(checker->diagnostics, TOPIC_TWICE,
@@ -216,7 +262,8 @@ static void check_route(const struct checker *checker, const struct section *sec
     check_required(checker, section);
     const struct section *pool = use_pool(checker, section, ROUTE_POOL);
     for (size_t i = 0; i < listen->count; i++) {
-        const struct section *listener = refer(checker, section, SECTION_LISTEN, &listen->items[i]);
+        const struct section *listener =
+            refer(checker, section, SECTION_LISTEN, &listen->items[i], false);
 
         if (listener == NULL)
             continue;
@@ -224,6 +271,7 @@ static void check_route(const struct checker *checker, const struct section *sec
         if (pool != NULL)
             check_pool_timeouts(checker, listener, pool);
     }
+    use_tls(checker, section, ROUTE_TLS);
     if (rejects && has_pool)
         diagnostics_error(checker->diagnostics, TOPIC_ROUTE,
                           &section_value(section, ROUTE_POOL)->origin,
@@ -340,9 +388,23 @@ static void check_pools(const struct checker *checker)
     for (; section != NULL; section = section_next(section)) {
         check_required(checker, section);
         check_servers(checker, section, POOL_SERVER);
+        use_tls(checker, section, POOL_TLS);
         if (!checker->is_pool_used[section->number] && checker->diagnostics->errors == 0)
             diagnostics_warning(checker->diagnostics, TOPIC_UNUSED, &section->origin,
                                 "%s is used by no listener and no route",
+                                section_text(section, where, sizeof(where)));
+    }
+}
+
+static void check_tls_sections(const struct checker *checker)
+{
+    const struct section *section = settings_first(checker->settings, SECTION_TLS);
+    char where[SECTION_TEXT_BYTES];
+
+    for (; section != NULL; section = section_next(section)) {
+        if (!checker->is_tls_used[section->number] && checker->diagnostics->errors == 0)
+            diagnostics_warning(checker->diagnostics, TOPIC_UNUSED, &section->origin,
+                                "%s is used by no listener, no route and no pool",
                                 section_text(section, where, sizeof(where)));
     }
 }
@@ -354,7 +416,9 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
 
     checker.is_pool_used = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
     checker.is_pool_warned = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
-    if (has_route == NULL || checker.is_pool_used == NULL || checker.is_pool_warned == NULL) {
+    checker.is_tls_used = calloc(settings_count(settings, SECTION_TLS) + 1, sizeof(bool));
+    if (has_route == NULL || checker.is_pool_used == NULL || checker.is_pool_warned == NULL ||
+        checker.is_tls_used == NULL) {
         (void)diagnostics_out_of_memory(diagnostics);
     } else {
         const struct section *route = settings_first(settings, SECTION_ROUTE);
@@ -364,9 +428,11 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
             check_route(&checker, route, has_route);
         check_listeners(&checker, has_route);
         check_pools(&checker);
+        check_tls_sections(&checker);
         validate_routes(settings, diagnostics);
     }
     free(has_route);
     free(checker.is_pool_used);
     free(checker.is_pool_warned);
+    free(checker.is_tls_used);
 }

@@ -9,7 +9,8 @@
 #include "config/diagnostics.h"
 #include "config/settings.h"
 
-/* Reports routes of one listener with the same source, and sources no client of it can have. */
+/* Reports routes of one listener that take the same clients, and sources no client of it can have.
+ */
 void validate_routes(const struct settings *settings, struct diagnostics *diagnostics);
 
 #endif

@@ -13,8 +13,10 @@
 
 #include "core/text.h"
 #include "config/endpoint.h"
+#include "config/sni_map.h"
 #include "config/value_number.h"
 #include "config/value_prefix.h"
+#include "config/value_tls.h"
 
 /* One word of a value, and where it starts. */
 struct word {
@@ -156,6 +158,17 @@ static bool check_printable(const struct parser *parser, const struct word *word
     return true;
 }
 
+static bool set_path(const struct parser *parser, const struct word *word, struct item *item)
+{
+    char *path = source_file_resolve(parser->origin->file, word->string);
+
+    if (path == NULL)
+        return diagnostics_out_of_memory(parser->diagnostics);
+    free(item->text);
+    item->text = path;
+    return true;
+}
+
 static bool parse_path(const struct parser *parser, const struct word *word, struct item *item)
 {
     const struct option *option = parser->option;
@@ -173,12 +186,7 @@ static bool parse_path(const struct parser *parser, const struct word *word, str
                                "'%s' is none of: %s%s (a file of that name is ./%s)", word->string,
                                option->words, guess, word->string);
     }
-    char *path = source_file_resolve(parser->origin->file, word->string);
-    if (path == NULL)
-        return diagnostics_out_of_memory(parser->diagnostics);
-    free(item->text);
-    item->text = path;
-    return true;
+    return set_path(parser, word, item);
 }
 
 static bool is_section_name(const char *name)
@@ -189,13 +197,46 @@ static bool is_section_name(const char *name)
     return length >= 1 && length <= 32 && name[length] == '\0';
 }
 
-static bool parse_reference(const struct parser *parser, const struct word *word)
+static bool looks_like_path(const struct word *word)
 {
-    if (!is_section_name(word->string))
+    return strchr(word->string, '/') != NULL ||
+           (word->length > 4 && strcmp(word->string + word->length - 4, ".pem") == 0);
+}
+
+static bool parse_reference(const struct parser *parser, const struct word *word, struct item *item)
+{
+    const struct option *option = parser->option;
+    const char *kind = section_table[option->refers_to].word;
+
+    if (option->may_be_path && looks_like_path(word))
+        return set_path(parser, word, item);
+    if (is_section_name(word->string))
+        return true;
+    if (option->may_be_path)
         return value_error(parser, &word->origin,
-                           "'%s' cannot be the name of a [%s]: 1 to 32 of A-Z a-z 0-9 _ . -",
-                           word->string, section_table[parser->option->refers_to].word);
-    return true;
+                           "'%s' is neither the name of a [%s] (1 to 32 of A-Z a-z 0-9 _ . -) nor "
+                           "a path, which has a slash or ends in .pem",
+                           word->string, kind);
+    return value_error(parser, &word->origin,
+                       "'%s' cannot be the name of a [%s]: 1 to 32 of A-Z a-z 0-9 _ . -",
+                       word->string, kind);
+}
+
+static bool parse_sni_map(const struct parser *parser, const struct word *word, struct item *item)
+{
+    if (!parse_path(parser, word, item))
+        return false;
+    item->sni_map = sni_map_read(item->text, &word->origin, parser->files, parser->diagnostics);
+    return item->sni_map != NULL;
+}
+
+/* A word whose form a function tells: NULL, or what is wrong with it. */
+static bool check_form(const struct parser *parser, const struct word *word,
+                       const char *(*fault)(const char *word))
+{
+    const char *what = fault(word->string);
+
+    return what == NULL || value_error(parser, &word->origin, "'%s': %s", word->string, what);
 }
 
 /* ---- addresses and servers --------------------------------------------------------------------
@@ -240,24 +281,37 @@ static bool server_number(const struct parser *parser, const struct word *word, 
     return true;
 }
 
+static bool set_server_name(const struct parser *parser, const struct word *word, const char *name,
+                            struct endpoint *server)
+{
+    const char *fault = value_name_fault(name);
+
+    if (fault != NULL)
+        return value_error(parser, &word->origin, "'%s': %s", name, fault);
+    free(server->server_name);
+    server->server_name = strdup(name);
+    return server->server_name != NULL || diagnostics_out_of_memory(parser->diagnostics);
+}
+
 static bool parse_server_option(const struct parser *parser, const struct word *word,
                                 struct endpoint *server)
 {
-    static const char words[] = "backup disabled drain weight= max_connections=";
+    static const char words[] = "backup disabled drain weight= max_connections= server_name=";
     char guess[96];
 
     if (strncmp(word->string, "weight=", 7) == 0)
         return server_number(parser, word, 7, 1, 256, &server->weight);
     if (strncmp(word->string, "max_connections=", 16) == 0)
         return server_number(parser, word, 16, 0, 1 << 29, &server->max_connections);
+    if (strncmp(word->string, "server_name=", 12) == 0)
+        return set_server_name(parser, word, word->string + 12, server);
     if (strcmp(word->string, "backup") == 0)
         server->is_backup = true;
     else if (strcmp(word->string, "disabled") == 0)
         server->is_disabled = true;
     else if (strcmp(word->string, "drain") == 0)
         server->is_drain = true;
-    else if (strncmp(word->string, "health_port=", 12) == 0 ||
-             strncmp(word->string, "server_name=", 12) == 0) {
+    else if (strncmp(word->string, "health_port=", 12) == 0) {
         diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
                           "'%.11s' of a server is not available in this version", word->string);
         return false;
@@ -301,6 +355,7 @@ static void item_release(struct item *item)
     free(item->text);
     endpoint_destroy(item->endpoint);
     free(item->prefixes);
+    sni_map_destroy(item->sni_map);
     *item = (struct item){0};
 }
 
@@ -487,7 +542,15 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
         return value_prefix_parse(word->string, &word->origin, parser->files, item,
                                   parser->diagnostics);
     case VALUE_REF:
-        return parse_reference(parser, word);
+        return parse_reference(parser, word, item);
+    case VALUE_SNI_MAP:
+        return parse_sni_map(parser, word, item);
+    case VALUE_SNI:
+        return check_form(parser, word, value_sni_fault);
+    case VALUE_ALPN:
+        return check_form(parser, word, value_alpn_fault);
+    case VALUE_SAN:
+        return check_form(parser, word, value_san_fault);
     case VALUE_SERVER:
     case VALUE_RATE:
         break;

@@ -14,10 +14,13 @@
  *   text      bare to the end of the line, or in double quotes
  *   path      relative to the file it stands in
  *   address   host:port  :port  *:port  [v6]:port  unix:/path  unix:@name
- *   server    [NAME] ADDRESS [weight=N] [backup] [disabled] [drain] [max_connections=N]; the
- *             address may also be builtin:echo, builtin:discard, builtin:chargen
+ *   server    [NAME] ADDRESS [weight=N] [backup] [disabled] [drain] [max_connections=N]
+ *             [server_name=HOST]; the address may also be builtin:echo, builtin:discard,
+ *             builtin:chargen
  *   prefix    10.0.0.0/8  ::1  @file
- *   name of   the name of a section
+ *   name of   the name of a section; some keys also take a path instead, which has a slash or
+ *             ends in .pem
+ *   host name, protocol, pattern for a certificate: see value_tls.h
  */
 #ifndef CULVERT_CONFIG_VALUE_H
 #define CULVERT_CONFIG_VALUE_H
@@ -46,6 +49,7 @@ struct item {
     struct endpoint *endpoint; /* VALUE_ADDR, VALUE_SERVER; owned */
     struct prefix *prefixes;   /* VALUE_PREFIX; owned */
     size_t prefix_count;
+    struct sni_map *sni_map; /* VALUE_SNI_MAP; owned */
 };
 
 /* What a key holds. A zeroed struct is one that is not set. */
@@ -69,6 +73,12 @@ bool value_parse(const struct option *option, const struct value_text *text,
 
 /* Whether the text asks a feature for nothing: empty, off, no, none or 0. */
 bool value_is_nothing(const struct value_text *text);
+
+/* Whether the item of a VALUE_REF is a path, absolute by now, and not the name of a section. */
+static inline bool item_is_path(const struct item *item)
+{
+    return item->text[0] == '/';
+}
 
 void setting_clear(struct setting *setting);
 

@@ -226,6 +226,10 @@ bool value_number_parse(const struct option *option, const char *word, struct it
     case VALUE_PREFIX:
     case VALUE_REF:
     case VALUE_SERVER:
+    case VALUE_SNI_MAP:
+    case VALUE_SNI:
+    case VALUE_ALPN:
+    case VALUE_SAN:
     case VALUE_RATE:
         break;
     }

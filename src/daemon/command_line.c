@@ -67,6 +67,7 @@ static const char help_text[] =
     "                         else $CULVERT_CONFIG, /etc/culvert/culvert.ini\n"
     "  -s, --set SECTION[.NAME].KEY=VALUE        override one value, repeatable\n"
     "  -l, --listen ADDR --to SERVER             the quick run in long form\n"
+    "      --tls PATH         in a quick run: terminate TLS with this PEM or folder\n"
     "  -t, --test             check, print the budget; --explain adds reasons\n"
     "  -T, --dump-config[=all|changed|json]      print what is in force and why\n"
     "      --print-default    print the built-in configuration\n"
@@ -82,6 +83,7 @@ struct parsing {
     const char **binds;
     const char **servers;
     const char **words;
+    const char *tls; /* a path, or NULL */
     size_t bind_count;
     size_t server_count;
     size_t word_count;
@@ -211,7 +213,8 @@ static bool apply_option(struct parsing *parsing, int option, char *argument)
         line->command = COMMAND_VERSION;
         return true;
     case OPTION_TLS:
-        return not_available(parsing->error, "--tls");
+        parsing->tls = argument;
+        return true;
     case OPTION_SEND_PROXY:
         return not_available(parsing->error, "--send-proxy");
     }
@@ -315,21 +318,36 @@ static bool is_port(const char *word)
 }
 
 /* Words the quick run as `key = value`; what INI would read otherwise than as itself is refused. */
-static bool write_value(FILE *ini, const char *key, const char *port_prefix, const char *value,
+static bool write_value(FILE *ini, const char *key, const char *prefix, const char *value,
                         struct error *error)
 {
     for (const char *next = value; *next != '\0'; next++) {
         if (iscntrl((unsigned char)*next) || strchr("\"#;", *next) != NULL)
             return error_set(error, EX_USAGE,
-                             "'%s' has a character that an address cannot have; "
+                             "'%s' has a character that is not for the command line; "
                              "write a configuration file instead",
                              value);
     }
-    fprintf(ini, "%s = %s", key, is_port(value) ? port_prefix : "");
+    fprintf(ini, "%s = %s", key, prefix);
     for (const char *next = value; *next != '\0'; next++)
         fprintf(ini, *next == '$' ? "$$" : "%c", *next);
     fputc('\n', ini);
     return true;
+}
+
+/* A bare port stands for an address. */
+static bool write_addr(FILE *ini, const char *key, const char *port_prefix, const char *value,
+                       struct error *error)
+{
+    return write_value(ini, key, is_port(value) ? port_prefix : "", value, error);
+}
+
+/* There are no sections to name, so any word is a path. */
+static bool write_tls(FILE *ini, const char *path, struct error *error)
+{
+    bool is_path = strchr(path, '/') != NULL;
+
+    return write_value(ini, "tls", is_path ? "" : "./", path, error);
 }
 
 static bool write_quick_ini(struct parsing *parsing)
@@ -343,9 +361,11 @@ static bool write_quick_ini(struct parsing *parsing)
         return error_set(parsing->error, EX_OSERR, "out of memory");
     fputs("[listen main]\n", ini);
     for (size_t i = 0; i < parsing->bind_count && is_written; i++)
-        is_written = write_value(ini, "bind", ":", parsing->binds[i], parsing->error);
+        is_written = write_addr(ini, "bind", ":", parsing->binds[i], parsing->error);
     for (size_t i = 0; i < parsing->server_count && is_written; i++)
-        is_written = write_value(ini, "server", "127.0.0.1:", parsing->servers[i], parsing->error);
+        is_written = write_addr(ini, "server", "127.0.0.1:", parsing->servers[i], parsing->error);
+    if (is_written && parsing->tls != NULL)
+        is_written = write_tls(ini, parsing->tls, parsing->error);
     if (fclose(ini) != 0)
         is_written = error_set(parsing->error, EX_OSERR, "out of memory");
     parsing->line->quick_ini = text;
@@ -377,7 +397,9 @@ static bool parse_quick_run(struct parsing *parsing)
     size_t first_server = 0;
 
     if (parsing->bind_count + parsing->server_count + parsing->word_count == 0)
-        return true;
+        return parsing->tls == NULL ||
+               error_set(parsing->error, EX_USAGE,
+                         "--tls belongs to a quick run; for a file use -s listen.NAME.tls=PATH");
     if (parsing->bind_count == 0 && parsing->word_count > 0) {
         const char *word = parsing->words[0];
 

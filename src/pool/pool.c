@@ -32,6 +32,7 @@ void pool_release(struct pool *pool)
     for (unsigned i = 0; i < pool->server_count; i++) {
         free(pool->servers[i].name);
         free(pool->servers[i].path);
+        free(pool->servers[i].tls_name);
     }
     free(pool->servers);
     pool->servers = NULL;

@@ -7,7 +7,8 @@
 - generated pages are what the program prints;
 - docs/reference/api.md has every path and every metric of the source, and no others;
 - docs/reference/log-fields.md has every key of a session's record and every event;
-- every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`;
+- every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`, with a
+  certificate wherever it names one;
 - links between pages, their anchors included, lead somewhere.
 """
 
@@ -126,30 +127,63 @@ def check_events(_):
         yield "found no event in the source"
 
 
-def configuration_faults(binary, path):
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith("CULVERT_")}
-    result = subprocess.run([binary, "-t", "-c", str(path)], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True, timeout=30, env=environment)
-    if result.returncode != 0:
-        yield f"exit code {result.returncode}\n{result.stdout}"
+def make_certificate(path):
+    """A PEM file with a key and a certificate that is its own authority."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "90", "-subj", "/CN=example.com",
+                    "-addext", "subjectAltName=DNS:example.com,URI:spiffe://example.com/a",
+                    "-keyout", f"{path}.key", "-out", f"{path}.crt"],
+                   check=True, capture_output=True, timeout=30)
+    path.write_text(pathlib.Path(f"{path}.key").read_text() +
+                    pathlib.Path(f"{path}.crt").read_text())
+
+
+class Place:
+    """A folder in which configurations find what they name in /etc/culvert."""
+
+    def __init__(self, binary, folder):
+        self.binary = binary
+        self.folder = pathlib.Path(folder)
+        self.pem = self.folder / "one.pem"
+        make_certificate(self.pem)
+        for name in ("tls", "certs"):
+            (self.folder / name).mkdir()
+        for name in ("tls.crt", "tls.key", "ca.crt"):
+            (self.folder / "tls" / name).write_text(self.pem.read_text())
+
+    def faults(self, text):
+        """What `culvert -t` has against a configuration; warnings are no fault."""
+        text = text.replace("/etc/culvert/", f"{self.folder}/")
+        for name in re.findall(rf"{re.escape(str(self.folder))}/(\S+\.pem)", text):
+            (self.folder / name).write_text(self.pem.read_text())
+        for key in re.findall(r"^sni_map\s*=\s*(\S+)", text, re.M):
+            pools = re.findall(r"^\[pool (\S+)\]", text, re.M)
+            pathlib.Path(key).write_text("".join(f"{pool}.example.com {pool}\n" for pool in pools))
+        path = self.folder / "culvert.ini"
+        path.write_text(text)
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith("CULVERT_")}
+        result = subprocess.run([self.binary, "-t", "-c", str(path)], stdout=subprocess.PIPE,
+                                stderr=subprocess.STDOUT, text=True, timeout=30, env=environment)
+        if result.returncode != 0:
+            yield f"exit code {result.returncode}\n{result.stdout}"
 
 
 def check_configurations(binary):
     for path in sorted((ROOT / "conf").rglob("*.ini")):
-        for fault in configuration_faults(binary, path):
-            yield f"{path.relative_to(ROOT)}: {fault}"
+        with tempfile.TemporaryDirectory() as folder:
+            for fault in Place(binary, folder).faults(path.read_text()):
+                yield f"{path.relative_to(ROOT)}: {fault}"
 
 
 def check_ini_blocks(binary):
-    with tempfile.TemporaryDirectory() as folder:
-        for page in pages():
+    for page in pages():
+        with tempfile.TemporaryDirectory() as folder:
+            place = Place(binary, folder)
             for line, language, content in blocks(page.read_text()):
                 if language != "ini":
                     continue
-                path = pathlib.Path(folder, "block.ini")
-                path.write_text(content)
-                for fault in configuration_faults(binary, path):
+                for fault in place.faults(content):
                     yield f"{page.relative_to(ROOT)}:{line}: {fault}"
 
 

@@ -104,6 +104,20 @@ static void test_dumps_load_to_the_same(void **state)
         "[route out]\nlisten = web\nsource = 192.0.2.0/24\naction = reject\n"
         "[pool app]\nserver = x.example.com:80 builtin:echo\nserver = unix:/run/z disabled\n"
         "nodelay = yes\n");
+    write_file("names.map", "a.example.com app\n");
+    expect_fixed_point(
+        "[listen web]\nbind = :443\nsni_map = names.map\ntls = ./a $$ b.pem\nno_route = alert\n"
+        "preread_timeout = 2s\nhandshake_timeout = 1m\nstarttls = postgres\n"
+        "[route in]\nlisten = web\nsni = *.example.com -\nalpn = h2 \"a b\"\ntls = public\n"
+        "pool = app\n[route out]\nlisten = web\nsni = x\ntls = off\naction = reject\n"
+        "[pool app]\nserver = x.example.com:80 server_name=y.example.com\ntls = public\n"
+        "[tls public]\ncert = x.pem\nkey = x.key\ncert_dir = certs\nsni_mismatch = alert\n"
+        "ca_file = ca.pem\nverify = optional\nserver_name = z\n"
+        "allow_san = dns:a \"uri:spiffe://a/b,c\" ip:::1 cn:x\ncrl_file = crl.pem\n"
+        "min_version = 1.3\nmax_version = 1.3\nciphers = ECDHE+AESGCM:!aNULL\n"
+        "ciphersuites = TLS_AES_128_GCM_SHA256\ngroups = X25519:P-256\nalpn = h2\n"
+        "session_tickets = no\nticket_key_file = a.key b.key\nsession_timeout = 2h\n"
+        "ocsp_file = x.ocsp\ntruncation = lenient\nktls = auto\nreload_interval = off\n");
 }
 
 static void test_included_files_are_merged(void **state)
@@ -134,7 +148,8 @@ static void test_all_shows_every_key_with_its_origin(void **state)
     assert_non_null(strstr(dump, "\n# pid_file is not set\n"));
     assert_non_null(strstr(dump, "\n# name is not set: host name\n"));
     assert_non_null(strstr(dump, "[metrics]\n"));
-    assert_null(strstr(dump, "sni"));
+    assert_non_null(strstr(dump, "\n# sni_map is not set\n"));
+    assert_null(strstr(dump, "accept_proxy"));
     free(dump);
     config_destroy(config);
 }

@@ -61,7 +61,9 @@ static void test_every_variable_can_be_wrong(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(variables); i++) {
         setenv(variables[i], "/nonsense", 1);
-        struct config *config = load_text(config_embedded);
+        struct config_sources sources = {.quick_ini = config_embedded};
+        struct config *config = config_load(&sources, true);
+        assert_non_null(config);
         if (config_is_valid(config))
             fail_msg("%s", variables[i]);
         config_destroy(config);

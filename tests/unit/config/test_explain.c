@@ -57,8 +57,11 @@ static void test_sections_keys_and_one_key(void **state)
     expect("defaults.balance", true, "[pool NAME] balance\n");
     expect("keepalive", true, "[pool NAME] keepalive\n");
     expect("pool.balance", true, "  later     maglev (not in this version)\n");
-    expect("listen.tls", true, "not available in this version");
-    expect("tls", true, "[tls] is not available in this version");
+    expect("listen.tls", true, "  type      name of a [tls], path or off\n");
+    expect("tls", true, "\n  min_version          1.2        one of 1.2 1.3\n");
+    expect("tls.verify", true, "  default   towards clients none, towards servers required\n");
+    expect("tls.allow_spki", true, "not available in this version");
+    expect("health", true, "[health] is not available in this version");
 }
 
 static void test_unknown_words_get_a_suggestion(void **state)

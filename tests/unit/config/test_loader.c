@@ -240,6 +240,21 @@ static void test_names_with_dots_can_be_overridden(void **state)
     config_destroy(config);
 }
 
+static void test_tls_can_be_overridden(void **state)
+{
+    static const char *const overrides[] = {"listen.web.tls=./x.pem", "tls.public.min_version=1.3",
+                                            "tls.public.alpn=h2"};
+
+    (void)state;
+    write_file("culvert.ini", MINIMAL "tls = public\n[tls public]\nalpn = x y\n");
+    struct config *config = load_with(overrides, ARRAY_LENGTH(overrides));
+    assert_true(config_is_valid(config));
+    assert_non_null(strstr(value_of(config, SECTION_LISTEN, "web", LISTEN_TLS), "/x.pem"));
+    assert_string_equal(value_of(config, SECTION_TLS, "public", TLS_OPTION_MIN_VERSION), "1.3");
+    assert_string_equal(value_of(config, SECTION_TLS, "public", TLS_OPTION_ALPN), "h2");
+    config_destroy(config);
+}
+
 static void test_wrong_overrides_are_errors(void **state)
 {
     (void)state;
@@ -258,7 +273,8 @@ static void test_wrong_overrides_are_errors(void **state)
     expect_override("pool.web.balance=first", "there is no [pool web] to override\n");
     expect_override("listen.web.idle_timout=3s", "unknown key 'idle_timout' in [listen web]");
     expect_override("listen.web.idle_timeout=3", "-s:1:25: error: '3' needs a unit");
-    expect_override("tls.x.cert=y", "[tls] is not available in this version");
+    expect_override("tls.x.cert=y", "there is no [tls x] to override");
+    expect_override("dns.timeout=y", "[dns] is not available in this version");
     expect_override("culvert.include=x.ini", "'include' cannot be overridden");
 }
 
@@ -313,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_overrides_win_and_replace_lists),
         cmocka_unit_test(test_the_last_of_two_overrides_counts),
         cmocka_unit_test(test_names_with_dots_can_be_overridden),
+        cmocka_unit_test(test_tls_can_be_overridden),
         cmocka_unit_test(test_wrong_overrides_are_errors),
         cmocka_unit_test(test_a_quick_run_takes_bare_ports),
         cmocka_unit_test(test_a_file_others_may_write_is_a_warning),

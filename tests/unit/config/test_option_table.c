@@ -24,8 +24,10 @@ static void write_row(const struct option *option, const char *value, unsigned *
     bool is_pool = strcmp(option->key, "pool") == 0;
     char text[4096];
 
-    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s", section->word,
+    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s", section->word,
              section->has_name ? " row" : "", option->key, value,
+             option == &option_table[TLS_OPTION_KEY] ? "cert = x.pem\n" : "",
+             option == &option_table[LISTEN_STARTTLS] ? "sni_map = names.map\n" : "",
              option->section == SECTION_LISTEN && !is_bind ? "bind = 127.0.0.1:0\n" : "",
              option->section == SECTION_POOL && !is_server ? "server = 127.0.0.1:9\n" : "",
              option->section == SECTION_LISTEN && !is_server && !is_pool ? "pool = other\n" : "",
@@ -36,6 +38,7 @@ static void write_row(const struct option *option, const char *value, unsigned *
                  "[listen other]\nbind = 127.0.0.1:0\npool = other\n");
     if (option->section == SECTION_POOL)
         strcat(text, "[listen third]\nbind = 127.0.0.1:0\npool = row\n");
+    write_file("names.map", "a.example.com other\n");
     write_file("culvert.ini", text);
     *line = 2;
 }
@@ -84,6 +87,14 @@ static const char *good_value(const struct option *option)
         return "10.0.0.0/8 192.168.0.0/16";
     case VALUE_REF:
         return option->refers_to == SECTION_LISTEN ? "web" : "other";
+    case VALUE_SNI_MAP:
+        return "names.map";
+    case VALUE_SNI:
+        return "api.example.com *.api.example.com -";
+    case VALUE_ALPN:
+        return "h2 http/1.1";
+    case VALUE_SAN:
+        return "dns:*.example.com uri:spiffe://example.com/a ip:10.0.0.1 cn:me";
     case VALUE_RATE:
         return "1/s";
     }
@@ -121,6 +132,14 @@ static const char *bad_value(const struct option *option)
         return "10.0.0.1/8";
     case VALUE_REF:
         return "nobody";
+    case VALUE_SNI_MAP:
+        return "/no/such/file.map";
+    case VALUE_SNI:
+        return "*.*.example.com";
+    case VALUE_ALPN:
+        return "\"\"";
+    case VALUE_SAN:
+        return "www.example.com";
     case VALUE_RATE:
         return "1/s";
     }

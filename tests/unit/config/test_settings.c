@@ -68,7 +68,7 @@ static void test_names_are_where_they_belong(void **state)
     (void)state;
     expect("[listen]\nbind = :1\n" MINIMAL, "1:1: error: [listen] needs a name: [listen NAME]");
     expect("[log x]\nlevel = info\n" MINIMAL, "1:1: error: there is one [log] at most");
-    expect("[tls x]\ncert = y\n" MINIMAL, "1:1: error: [tls] is not available in this version");
+    expect("[tls]\ncert = y\n" MINIMAL, "1:1: error: [tls] needs a name: [tls NAME]");
     expect("[fault x]\nseed = 1\n" MINIMAL, "1:1: error: [fault] is not available in this version");
     expect("[dns]\n" MINIMAL, "1 error, 0 warnings");
     expect("[Listen x]\n" MINIMAL, "1:1: error: unknown section [Listen]; did you mean [listen]?");
@@ -112,7 +112,7 @@ static void test_lists_add_up_and_are_cleared(void **state)
     assert_string_equal(section_value(web, LISTEN_SERVER)->items[0].text, "10.0.0.2:80");
     config_destroy(config);
     expect("[listen web]\nbind = :0\nserver = 10.0.0.1:80\nserver =\n",
-           "culvert.ini:1:1: error: [listen web] needs 'pool', 'server' or a [route NAME]");
+           "culvert.ini:1:1: error: [listen web] needs 'pool', 'server', 'sni_map' or a");
 }
 
 static void test_an_empty_scalar_is_an_error(void **state)

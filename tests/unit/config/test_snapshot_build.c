@@ -193,6 +193,75 @@ static void test_routes_and_tallies(void **state)
     snapshot_unref(snapshot);
 }
 
+static const char *pool_for(const struct snapshot *snapshot, const char *sni, const char *alpn)
+{
+    struct addr addr = {.family = AF_INET};
+    struct route_client client = {.addr = &addr, .has_hello = true, .sni = sni, .alpn = alpn};
+
+    client.alpn_size = strlen(alpn);
+    const struct pool *pool = router_choose(snapshot->listeners[0].router, &client).pool;
+    return pool == NULL ? "" : pool->name;
+}
+
+static void test_routes_by_name_and_protocol(void **state)
+{
+    write_file("names.map", "map.example.com c\nb.example.com c\n*.b.example.com c\n");
+    struct snapshot *snapshot =
+        build("[listen x]\nbind = :0\nsni_map = names.map\npool = d\nno_route = alert\n"
+              "preread_timeout = 2s\nhandshake_timeout = 3s\nstarttls = postgres\n"
+              "[listen y]\nbind = :0\npool = d\n[defaults]\nno_route = alert\n"
+              "[pool a]\nserver = 10.0.0.1:1\n[pool b]\nserver = 10.0.0.1:2\n"
+              "[pool c]\nserver = 10.0.0.1:3\n[pool d]\nserver = 10.0.0.1:4\n"
+              "[route one]\nlisten = x\nsni = A.example.com *.a.example.com\npool = a\n"
+              "[route two]\nlisten = x\nsni = b.example.com\nalpn = h2 x\npool = b\n"
+              "[route three]\nlisten = x\nsni = -\npool = b\n"
+              "[route four]\nlisten = x\nsni = b.example.com\nsource = 10.0.0.0/8\n"
+              "action = reject\n");
+    const struct listener_config *x = &snapshot->listeners[0];
+    const struct listener_config *y = &snapshot->listeners[1];
+
+    (void)state;
+    assert_string_equal(pool_for(snapshot, "a.example.com", ""), "a");
+    assert_string_equal(pool_for(snapshot, "www.a.example.com", ""), "a");
+    assert_string_equal(pool_for(snapshot, "b.example.com", "\002h2"), "b");
+    assert_string_equal(pool_for(snapshot, "b.example.com", "\001y"), "c");
+    assert_string_equal(pool_for(snapshot, "map.example.com", ""), "c");
+    assert_string_equal(pool_for(snapshot, "www.b.example.com", ""), "c");
+    assert_string_equal(pool_for(snapshot, "", ""), "b");
+    assert_string_equal(pool_for(snapshot, "else.example.com", ""), "d");
+    assert_true(x->peeks_hello);
+    assert_int_equal(x->no_route, REFUSE_ALERT);
+    assert_int_equal(x->starttls, STARTTLS_POSTGRES);
+    assert_int_equal(x->preread_timeout_ms, 2000);
+    assert_int_equal(x->handshake_timeout_ms, 3000);
+    assert_int_equal(x->tally_count, 5);
+    /* What speaks no TLS gets no alert, and is not made to wait for a ClientHello. */
+    assert_false(y->peeks_hello);
+    assert_int_equal(y->no_route, REFUSE_RESET);
+    assert_int_equal(y->starttls, STARTTLS_OFF);
+    assert_int_equal(y->preread_timeout_ms, 5000);
+    assert_int_equal(y->handshake_timeout_ms, 10000);
+    assert_null(y->tls);
+    assert_int_equal(snapshot->tls_profile_count, 0);
+    snapshot_unref(snapshot);
+}
+
+static void test_names_of_servers_to_verify(void **state)
+{
+    struct snapshot *snapshot = build("[listen x]\nbind = :0\npool = a\n"
+                                      "[pool a]\nserver = db.example.com:1 10.0.0.1:2 [::1]:3 "
+                                      "unix:/x 10.0.0.2:4 server_name=e.example.com\n");
+    const struct server *servers = snapshot->pools[0].servers;
+
+    (void)state;
+    assert_string_equal(servers[0].tls_name, "db.example.com");
+    assert_string_equal(servers[1].tls_name, "10.0.0.1");
+    assert_string_equal(servers[2].tls_name, "::1");
+    assert_null(servers[3].tls_name);
+    assert_string_equal(servers[4].tls_name, "e.example.com");
+    snapshot_unref(snapshot);
+}
+
 static void test_ten_thousand_routes_load_within_a_second(void **state)
 {
     struct timespec start;
@@ -243,6 +312,8 @@ int main(void)
         cmocka_unit_test(test_a_listener_by_default),
         cmocka_unit_test(test_pools),
         cmocka_unit_test(test_routes_and_tallies),
+        cmocka_unit_test(test_routes_by_name_and_protocol),
+        cmocka_unit_test(test_names_of_servers_to_verify),
         cmocka_unit_test(test_ten_thousand_routes_load_within_a_second),
     };
 

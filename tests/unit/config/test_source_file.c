@@ -43,6 +43,12 @@ static void test_only_regular_readable_files_of_a_mebibyte_are_read(void **state
     assert_non_null(source_file_read(&files, "big", &error));
     assert_int_equal(files.files[0]->length, 1 << 20);
     source_files_release(&files);
+    assert_int_equal(truncate("big", (2 << 20) + 1), 0);
+    assert_null(source_file_read_large(&files, "big", 2 << 20, &error));
+    assert_string_equal(error.text, "is larger than 2 MiB");
+    assert_int_equal(truncate("big", 2 << 20), 0);
+    assert_non_null(source_file_read_large(&files, "big", 2 << 20, &error));
+    source_files_release(&files);
 }
 
 static void test_lines_are_found_with_either_ending(void **state)

@@ -62,6 +62,12 @@ static void test_words_of_other_programs_are_translated(void **state)
     expect_key(SECTION_CULVERT, "[culvert]", "daemon",
                "unknown key 'daemon' in [culvert]; culvert stays in the foreground; use systemd, a "
                "container or &");
+    expect_key(SECTION_LISTEN, "[listen web]", "ssl_certificate",
+               "unknown key 'ssl_certificate' in [listen web]; nginx's ssl_certificate is 'cert' "
+               "of [tls NAME] in culvert");
+    expect_key(SECTION_TLS, "[tls a]", "ssl_min_ver",
+               "unknown key 'ssl_min_ver' in [tls a]; HAProxy's ssl_min_ver is 'min_version' in "
+               "culvert");
     expect_key(SECTION_POOL, "[pool a]", "lb_polcy",
                "unknown key 'lb_polcy' in [pool a]; Envoy's lb_policy is 'balance' in culvert");
 }
@@ -89,6 +95,8 @@ static void test_every_answer_of_the_table_exists(void **state)
 {
     /* Words whose answer names a key: each must lead to one that the table of options has. */
     static const char *const words[] = {
+        "crt",        "curves",       "strict_sni",  "trusted_ca",  "proxy_ssl_name",   "cafile",
+        "allow_uri",  "ssl_crl",      "req_ssl_sni", "ssl_ciphers", "ssl_protocols",    "ssl",
         "maxconn",    "nbthread",     "retries",     "maxqueue",    "slowstart",        "pidfile",
         "proxy_bind", "so_keepalive", "ssl_preread", "concurrency", "outlier_detection"};
     char buffer[512];

@@ -28,7 +28,8 @@ static void test_what_is_missing(void **state)
     expect("[listen web]\nserver = 127.0.0.1:9\n",
            "1:1: error: [listen web] needs 'bind', such as bind = ");
     expect("[listen web]\nbind = :0\n",
-           "1:1: error: [listen web] needs 'pool', 'server' or a [route NAME] that names it");
+           "1:1: error: [listen web] needs 'pool', 'server', 'sni_map' or a [route "
+           "NAME] that names it");
     expect(MINIMAL "[pool p]\nbalance = first\n", "4:1: error: [pool p] needs 'server', such as");
     expect(MINIMAL "[route r]\npool = p\n[pool p]\nserver = 127.0.0.1:9\n",
            "4:1: error: [route r] needs 'listen', such as");

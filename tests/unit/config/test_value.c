@@ -101,6 +101,10 @@ static void test_servers(void **state)
     assert_true(server(&setting, 2)->is_disabled);
     assert_true(server(&setting, 3)->is_drain);
     setting_clear(&setting);
+    assert_null(parse(POOL_SERVER, "10.0.0.1:80 server_name=db.example.com a:1", &setting));
+    assert_string_equal(server(&setting, 0)->server_name, "db.example.com");
+    assert_null(server(&setting, 1)->server_name);
+    setting_clear(&setting);
     /* Before an address, such a word is a name. */
     assert_null(parse(POOL_SERVER, "backup 10.0.0.1:80", &setting));
     assert_string_equal(server(&setting, 0)->name, "backup");
@@ -123,7 +127,8 @@ static void test_wrong_servers_say_where(void **state)
     expect_refused(POOL_SERVER, "original 10.0.0.1:80", "'original' is not available");
     expect_refused(POOL_SERVER, "srv:_x._tcp.example.com", "not available in this version");
     expect_refused(POOL_SERVER, "10.0.0.1:80 health_port=81", "'health_port' of a server");
-    expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=x", "'server_name' of a server");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=*.x", "13 '*.x': this is no host name");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=", "13 '': ");
     expect_refused(POOL_SERVER, "10.0.0.1:80, weight=3", "'weight=3' is no address");
 }
 
@@ -145,6 +150,34 @@ static void test_paths_become_absolute_and_words_stay(void **state)
     assert_string_equal(setting.items[0].text, "syslog:127.0.0.1:514");
     setting_clear(&setting);
     expect_refused(LOG_OPTION_OUTPUT, "stder", "did you mean 'stderr'?");
+}
+
+static void test_a_reference_may_be_a_path(void **state)
+{
+    struct setting setting = {0};
+    char wanted[128];
+
+    (void)state;
+    assert_null(parse(LISTEN_TLS, "public", &setting));
+    assert_false(item_is_path(&setting.items[0]));
+    setting_clear(&setting);
+    assert_null(parse(LISTEN_TLS, "off", &setting));
+    assert_int_equal(setting.items[0].word, 0);
+    setting_clear(&setting);
+    assert_null(parse(LISTEN_TLS, "/etc/culvert/tls", &setting));
+    assert_true(item_is_path(&setting.items[0]));
+    setting_clear(&setting);
+    assert_null(parse(LISTEN_TLS, "web.pem", &setting));
+    snprintf(wanted, sizeof(wanted), "%s/web.pem", fixture_folder);
+    assert_string_equal(setting.items[0].text, wanted);
+    setting_clear(&setting);
+    assert_null(parse(ROUTE_TLS, "./certs", &setting));
+    snprintf(wanted, sizeof(wanted), "%s/certs", fixture_folder);
+    assert_string_equal(setting.items[0].text, wanted);
+    setting_clear(&setting);
+    expect_refused(LISTEN_TLS, "a b", "1 'a b' is neither the name of a [tls]");
+    expect_refused(LISTEN_TLS, "a b", "nor a path, which has a slash or ends in .pem");
+    expect_refused(POOL_TLS, "/etc/culvert/tls", "cannot be the name of a [tls]");
 }
 
 static void test_asking_for_nothing(void **state)
@@ -177,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_servers),
         cmocka_unit_test(test_wrong_servers_say_where),
         cmocka_unit_test(test_paths_become_absolute_and_words_stay),
+        cmocka_unit_test(test_a_reference_may_be_a_path),
         cmocka_unit_test(test_asking_for_nothing),
     };
 

@@ -160,6 +160,19 @@ static void test_the_quick_run_becomes_ini(void **state)
     assert_string_equal(line.sources.quick_ini, "[listen main]\nbind = :8080\nserver = a:1\n");
 }
 
+static void test_the_quick_run_terminates_tls(void **state)
+{
+    (void)state;
+    assert_true(PARSE("--tls", "/etc/culvert/tls", "8443", "a:1"));
+    assert_string_equal(line.sources.quick_ini, "[listen main]\nbind = :8443\nserver = a:1\n"
+                                                "tls = /etc/culvert/tls\n");
+    /* A bare word is a path as well, even one of digits. */
+    assert_true(PARSE("8443", "a:1", "--tls=443"));
+    assert_string_equal(line.sources.quick_ini,
+                        "[listen main]\nbind = :8443\nserver = a:1\ntls = ./443\n");
+    assert_false(PARSE("8443", "a:1", "--tls", "x\n[admin]"));
+}
+
 static void test_the_quick_run_adds_no_meaning_to_its_words(void **state)
 {
     (void)state;
@@ -193,7 +206,8 @@ static void test_mistakes_are_answered_with_what_was_meant(void **state)
     refused(PARSE("explian", "x"), "unknown command 'explian'; did you mean 'explain'?");
     refused(PARSE("-c", "x", "8080", "a:1"),
             "-c and a quick run exclude each other; override with -s instead");
-    refused(PARSE("--tls", "x"), "--tls is not available in this version");
+    refused(PARSE("--tls", "x"),
+            "--tls belongs to a quick run; for a file use -s listen.NAME.tls=PATH");
     refused(PARSE("--send-proxy", "v2"), "--send-proxy is not available in this version");
 }
 
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_subcommands_keep_their_own_options),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_the_quick_run_becomes_ini),
+        cmocka_unit_test(test_the_quick_run_terminates_tls),
         cmocka_unit_test(test_the_quick_run_adds_no_meaning_to_its_words),
         cmocka_unit_test(test_mistakes_are_answered_with_what_was_meant),
         cmocka_unit_test(test_color_follows_the_conventions),
