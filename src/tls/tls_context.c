@@ -113,8 +113,11 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_sealing)
 {
-    return tls_ticket_box_use(context_of(ssl)->tickets, name, iv, cipher, mac, is_sealing != 0,
-                              clock_now_ms());
+    int use = tls_ticket_box_use(context_of(ssl)->tickets, name, iv, cipher, mac, is_sealing != 0,
+                                 clock_now_ms());
+
+    /* In TLS 1.3 a client spends a ticket once (RFC 8446, C.4): 2 gives it the next one. */
+    return use == 1 && is_sealing == 0 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : use;
 }
 
 /* SSL_CTX_set_tlsext_status_cb(3), server: the client asks for an OCSP response. */

@@ -305,6 +305,53 @@ static void test_what_does_not_load_at_start_is_an_error(void **state)
     assert_non_null(strstr(error.text, "No such file"));
 }
 
+static SSL_SESSION *newest_session;
+static int sessions_given;
+
+static int count_session(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    SSL_SESSION_free(newest_session);
+    newest_session = session;
+    sessions_given++;
+    return 1;
+}
+
+/* A client of TLS 1.3 uses a ticket once: each connection that resumes must bring the next. */
+static void test_a_resumed_session_brings_the_next_ticket(void **state)
+{
+    struct tls_options options = fixture_options(TLS_SERVER);
+    struct tls_profile *profile;
+    struct tls_context *context;
+    SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+
+    (void)state;
+    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    profile = create(&options, TLS_SERVER);
+    context = tls_profile_context(profile, 0);
+    SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(client, count_session);
+    for (int connection = 0; connection < 3; connection++) {
+        struct fixture_link link = fixture_link(client, context->ssl_ctx);
+        struct tls_peer peer = {.context = context};
+
+        sessions_given = 0;
+        SSL_set_app_data(link.server, &peer);
+        assert_true(tls_context_prepare(context, link.server, NULL));
+        if (connection > 0)
+            assert_int_equal(SSL_set_session(link.client, newest_session), 1);
+        assert_true(fixture_shake_hands(&link));
+        assert_string_equal(SSL_get_version(link.client), "TLSv1.3");
+        assert_int_equal(SSL_session_reused(link.client), connection > 0);
+        assert_int_equal(sessions_given, 1);
+        fixture_link_free(&link);
+    }
+    SSL_SESSION_free(newest_session);
+    newest_session = NULL;
+    SSL_CTX_free(client);
+    tls_profile_destroy(profile);
+}
+
 /* New contexts are dropped when nobody takes them. */
 static void test_contexts_that_nobody_takes_are_freed(void **state)
 {
@@ -337,6 +384,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_broken_file_keeps_the_old_and_is_reported_once,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_does_not_load_at_start_is_an_error, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_a_resumed_session_brings_the_next_ticket, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_contexts_that_nobody_takes_are_freed, set_up,
                                         tear_down),

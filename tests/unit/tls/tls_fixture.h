@@ -159,7 +159,7 @@ FIXTURE const char *fixture_path(const char *folder, const char *name)
     static unsigned next;
     char *path = paths[next++ % 8];
 
-    snprintf(path, PATH_MAX, "%s/%s", folder, name);
+    assert_true(snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX);
     return path;
 }
 
