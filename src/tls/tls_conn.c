@@ -574,6 +574,13 @@ bool tls_conn_is_resumed(const struct conn *conn)
     return SSL_session_reused(conn->tls->ssl) == 1;
 }
 
+const char *tls_conn_server_name(const struct conn *conn)
+{
+    const char *name = SSL_get_servername(conn->tls->ssl, TLSEXT_NAMETYPE_host_name);
+
+    return name != NULL ? name : "";
+}
+
 const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size)
 {
     const unsigned char *name = NULL;

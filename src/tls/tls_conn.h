@@ -71,6 +71,9 @@ const char *tls_conn_version(const struct conn *conn);
 bool tls_conn_is_resumed(const struct conn *conn);
 const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size);
 
+/* Server role, after the handshake: the name that the client asked for, "" when none. */
+const char *tls_conn_server_name(const struct conn *conn);
+
 /* Whether the conn speaks TLS. */
 static inline bool conn_is_tls(const struct conn *conn)
 {
