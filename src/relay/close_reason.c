@@ -80,5 +80,5 @@ enum close_reason close_reason_from_connect_error(int error)
 bool close_reason_blames_server(enum close_reason reason)
 {
     return reason == CLOSE_CONNECT_REFUSED || reason == CLOSE_CONNECT_TIMEOUT ||
-           reason == CLOSE_CONNECT_FAILED;
+           reason == CLOSE_CONNECT_FAILED || reason == CLOSE_SERVER_TLS;
 }

@@ -55,6 +55,8 @@ const char *connect_result_word(enum connect_result result)
         return "unreachable";
     case CONNECT_RESET:
         return "reset";
+    case CONNECT_TLS:
+        return "tls";
     case CONNECT_PORTS_EXHAUSTED:
         return "ports_exhausted";
     case CONNECT_RESULT_COUNT:
@@ -112,6 +114,7 @@ void relay_counters_add(struct relay_counters *sum, const struct relay_counters 
     add_all(sum->tallies, shard->tallies, snapshot->tally_count * sizeof(*sum->tallies));
     counter_add(&sum->copied_bytes, counter_get(&shard->copied_bytes));
     counter_add(&sum->spliced_bytes, counter_get(&shard->spliced_bytes));
+    counter_add(&sum->tls_bytes, counter_get(&shard->tls_bytes));
     counter_add(&sum->wakeups, counter_get(&shard->wakeups));
     counter_add(&sum->buffer_waits, counter_get(&shard->buffer_waits));
 }

@@ -43,22 +43,34 @@ enum connect_result {
     CONNECT_TIMED_OUT,
     CONNECT_UNREACHABLE,
     CONNECT_RESET,
+    CONNECT_TLS, /* connected, but no TLS came of it */
     CONNECT_PORTS_EXHAUSTED,
     CONNECT_RESULT_COUNT,
 };
 const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
+
+/* TLS handshakes of one listener (with clients) or one pool (with servers). */
+struct handshake_counters {
+    struct counter done[SESSION_TLS_COUNT]; /* by what was agreed on */
+    struct counter failed;
+    struct counter timed_out;
+    struct counter resumed;        /* of those done */
+    struct latency_histogram took; /* those done */
+};
 
 struct listener_counters {
     struct counter accepted;
     struct counter rejected_limit;        /* refused before a session existed */
     struct counter sessions[PHASE_COUNT]; /* gauges */
     struct duration_histogram duration;
+    struct handshake_counters handshakes;
 };
 
 struct pool_counters {
     struct counter retries;
     struct latency_histogram connect;
     struct latency_histogram first_byte;
+    struct handshake_counters handshakes;
 };
 
 struct server_counters {
@@ -80,6 +92,7 @@ struct relay_counters {
     struct tally_counters *tallies;
     struct counter copied_bytes;
     struct counter spliced_bytes;
+    struct counter tls_bytes;    /* of sessions that speak TLS on either side */
     struct counter wakeups;      /* event callbacks of sessions */
     struct counter buffer_waits; /* times a flow stood still because the budget was spent */
 };

@@ -2,6 +2,9 @@
 /*
  * relay_resources.c - the run queue, the tick and the rest of what sessions of a worker share.
  *
+ * A TLS handshake costs as much as hundreds of reads, so each turn of the loop makes one step of
+ * one handshake, and all other sessions have their turns in between.
+ *
  * The run queue is driven by a zero timer, never by event_active(): from a callback, libevent 2.1
  * would empty its active queue before it polls again, and a few busy sessions could keep it from
  * polling for ever.
@@ -20,7 +23,8 @@
 static const struct timeval no_delay = {0, 0};
 static const struct timeval tick_delay = {0, RELAY_TICK_MS * 1000};
 
-/* Sessions queued when the turn begins; those that queue meanwhile wait for the next. */
+/* Sessions queued when the turn begins; those that queue meanwhile wait for the next. Then one step
+   of the handshake that has waited longest. */
 static void on_run_queue(evutil_socket_t fd, short what, void *argument)
 {
     struct relay_resources *resources = argument;
@@ -34,6 +38,11 @@ static void on_run_queue(evutil_socket_t fd, short what, void *argument)
     list_move_all(&turn, &resources->run_queue);
     while ((link = list_take_first(&turn)) != NULL)
         session_run(CONTAINER_OF(link, struct session, queue));
+    link = list_take_first(&resources->handshakes);
+    if (link != NULL)
+        session_handshake(CONTAINER_OF(link, struct session, queue));
+    if (!list_is_empty(&resources->handshakes))
+        relay_wake_run_queue(resources);
 }
 
 /*
@@ -201,6 +210,7 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
     resources->base = base;
     list_init(&resources->sessions);
     list_init(&resources->run_queue);
+    list_init(&resources->handshakes);
     list_init(&resources->buffer_waiters);
     list_init(&resources->recheck);
     buffer_cache_init(&resources->buffers, buffers);

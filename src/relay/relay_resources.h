@@ -20,6 +20,7 @@
 #include "net/builtin.h"
 #include "net/conn.h"
 #include "net/pipe.h"
+#include "tls/client_hello.h"
 #include "relay/relay_counters.h"
 
 /* Rounds (a read and its write) per pump before other sessions get their turn. */
@@ -36,9 +37,10 @@
 
 struct relay_resources {
     struct event_base *base;
-    unsigned worker;        /* its number: index of its TLS contexts */
-    unsigned char *scratch; /* BUFFER_READ_BYTES: where a copying read lands */
-    struct pollfd *looks;   /* RELAY_LOOKS of them, for the tick */
+    unsigned worker;           /* its number: index of its TLS contexts */
+    unsigned char *scratch;    /* BUFFER_READ_BYTES: where a copying read lands */
+    struct pollfd *looks;      /* RELAY_LOOKS of them, for the tick */
+    struct client_hello hello; /* of the session that goes from CLIENT_HELLO to ROUTE */
     struct buffer_cache buffers;
     struct pipe_cache pipes;
     struct builtin_services builtin;

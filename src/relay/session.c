@@ -5,6 +5,7 @@
 #include "relay/session.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -14,16 +15,26 @@
 #include "core/fault.h"
 #include "core/log.h"
 #include "net/socket.h"
+#include "relay/handshake.h"
 #include "relay/step.h"
 
 /* One row per state, in the order in which a session passes through them. */
 static const struct {
     void (*enter)(struct session *session);
     enum step (*run)(struct session *session);
+    enum step (*turn)(struct session *session);
     enum step (*expire)(struct session *session);
 } steps[SESSION_STATE_COUNT] = {
+    [SESSION_CLIENT_HELLO] = {.run = step_client_hello_run, .expire = step_client_hello_expire},
     [SESSION_ROUTE] = {.run = step_route_run, .expire = step_route_run},
+    [SESSION_CLIENT_TLS] = {.run = step_client_tls_run,
+                            .turn = step_client_tls_turn,
+                            .expire = step_client_tls_expire},
     [SESSION_CONNECT] = {.run = step_connect_run, .expire = step_connect_expire},
+    [SESSION_ANNOUNCE] = {.run = step_announce_run, .expire = step_server_tls_expire},
+    [SESSION_SERVER_TLS] = {.run = step_server_tls_run,
+                            .turn = step_server_tls_turn,
+                            .expire = step_server_tls_expire},
     [SESSION_RELAY] = {.enter = step_relay_enter,
                        .run = step_relay_run,
                        .expire = step_relay_expire},
@@ -38,6 +49,12 @@ static const struct {
 /* A session that moved nothing for this long is idle. */
 #define IDLE_MS 1000
 
+/* Reads before a last word: more than a socket's buffer holds as a rule. */
+#define DISMISS_READS 8
+
+/* A TLS record with a fatal alert (RFC 8446, 5.1 and 6.2; RFC 6066, 3). */
+static const unsigned char unrecognized_name[] = {21, 3, 3, 0, 2, 2, 112};
+
 void session_set_phase(struct session *session, enum phase phase)
 {
     struct listener_counters *counters =
@@ -46,6 +63,13 @@ void session_set_phase(struct session *session, enum phase phase)
     counter_subtract(&counters->sessions[session->phase], 1);
     counter_add(&counters->sessions[phase], 1);
     session->phase = phase;
+}
+
+uint32_t session_age_us(const struct session *session)
+{
+    int64_t age_us = clock_now_us() - session->accepted_us;
+
+    return age_us < UINT32_MAX ? (uint32_t)age_us : UINT32_MAX - 1;
 }
 
 void session_arm(struct session *session, int64_t deadline_ms)
@@ -81,12 +105,14 @@ enum flow_wait session_pump(struct session *session, enum side side, int64_t now
     if (spliced > 0)
         counter_add(&resources->counters.spliced_bytes, spliced);
     if (spliced < delivered)
-        counter_add(&resources->counters.copied_bytes, delivered - spliced);
+        counter_add(session->client_tls != SESSION_PLAIN || session->server_tls != SESSION_PLAIN
+                        ? &resources->counters.tls_bytes
+                        : &resources->counters.copied_bytes,
+                    delivered - spliced);
     if (side == BACKEND && session->first_byte_us == UINT32_MAX) {
-        int64_t took_us = clock_now_us() - session->accepted_us - session->connect_us;
-
-        session->first_byte_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX - 1;
-        latency_observe(&resources->counters.pools[session->pool->index].first_byte, took_us);
+        session->first_byte_us = session_age_us(session) - session->began_us;
+        latency_observe(&resources->counters.pools[session->pool->index].first_byte,
+                        session->first_byte_us);
     }
     return wait;
 }
@@ -125,13 +151,31 @@ uint64_t session_undelivered_to(const struct session *session, enum side side)
     return flow_held(&session->flow[other_side(side)]) + queued;
 }
 
+/* Whoever ends a session before the relay tells the pool that nothing was learnt of its server. */
+static void settle_with_pool(struct session *session)
+{
+    if (session->owes_answer)
+        pool_connect_abandoned(session->pool, session->server);
+    session->owes_answer = false;
+}
+
+enum step session_client_left(struct session *session, int error)
+{
+    settle_with_pool(session);
+    session->first = FIRST_CLIENT;
+    session->close_error = (int16_t)error;
+    session->close_reason = CLOSE_CLIENT_LEFT;
+    conn_reset(&session->conn[BACKEND]);
+    conn_close(&session->conn[FRONTEND]);
+    return STEP_OVER;
+}
+
 enum step session_cut(struct session *session, enum close_reason reason)
 {
     session->close_reason = reason;
     if (session->first == FIRST_NOBODY)
         session->first = FIRST_CULVERT;
-    if (session->state == SESSION_CONNECT && session->server != NULL)
-        pool_connect_abandoned(session->pool, session->server);
+    settle_with_pool(session);
     for (enum side i = FRONTEND; i <= BACKEND; i++) {
         struct conn *conn = &session->conn[i];
 
@@ -143,18 +187,39 @@ enum step session_cut(struct session *session, enum close_reason reason)
     return STEP_OVER;
 }
 
+void session_dismiss(struct session *session, const void *word, size_t size)
+{
+    struct conn *conn = &session->conn[FRONTEND];
+
+    for (int i = 0; i < DISMISS_READS; i++) {
+        if (recv(conn->fd, session->resources->scratch, BUFFER_READ_BYTES, 0) <= 0)
+            break;
+    }
+    /* A socket that has sent next to nothing yet takes it all; if not, the close says enough. */
+    (void)!send(conn->fd, word, size, MSG_NOSIGNAL);
+    conn_close(conn);
+}
+
 enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how)
 {
+    struct conn *conn = &session->conn[FRONTEND];
+
     session->close_reason = reason;
     if (session->first == FIRST_NOBODY)
         session->first = FIRST_CULVERT;
     switch (how) {
     case REFUSE_RESET:
-        conn_reset(&session->conn[FRONTEND]);
+        conn_reset(conn);
         break;
     case REFUSE_CLOSE:
+        /* Behind a TLS handshake a bare FIN would be the end of a stream that was cut. */
+        if (conn_is_tls(conn))
+            conn_reset(conn);
+        else
+            conn_close(conn);
+        break;
     case REFUSE_ALERT:
-        conn_close(&session->conn[FRONTEND]);
+        session_dismiss(session, unrecognized_name, sizeof(unrecognized_name));
         break;
     }
     return STEP_OVER;
@@ -203,6 +268,8 @@ static void session_close(struct session *session)
     }
     if (session->server != NULL)
         pool_leave(session->pool, session->server);
+    free(session->sni);
+    free(session->tls_error);
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
@@ -237,6 +304,11 @@ static void session_obey(struct session *session, enum step step)
 void session_run(struct session *session)
 {
     session_obey(session, steps[session->state].run(session));
+}
+
+void session_handshake(struct session *session)
+{
+    session_obey(session, steps[session->state].turn(session));
 }
 
 void session_end(struct session *session, enum close_reason reason)
@@ -351,6 +423,12 @@ static enum step recheck_relay(struct session *session, enum side side)
     return has_reset(conn) ? step_relay_abort(session, side) : STEP_WAIT;
 }
 
+static bool is_shaking_hands(const struct session *session, enum side side)
+{
+    return session->state == (side == FRONTEND ? SESSION_CLIENT_TLS : SESSION_SERVER_TLS) &&
+           conn_is_tls(&session->conn[side]);
+}
+
 void session_recheck(struct conn *conn)
 {
     struct session *session = event_get_callback_arg(&conn->event);
@@ -358,11 +436,19 @@ void session_recheck(struct conn *conn)
     enum step step = STEP_WAIT;
 
     switch (session->state) {
+    case SESSION_CLIENT_HELLO:
     case SESSION_ROUTE:
         return;
+    case SESSION_CLIENT_TLS:
     case SESSION_CONNECT:
-        if (side == FRONTEND && conn_peek_error(conn))
-            step = step_connect_client_left(session);
+    case SESSION_ANNOUNCE:
+    case SESSION_SERVER_TLS:
+        if (is_shaking_hands(session, side)) {
+            conn_look_again(conn);
+            step = handshake_wait(session, side);
+        } else if (side == FRONTEND && conn_peek_error(conn)) {
+            step = session_client_left(session, ECONNRESET);
+        }
         break;
     case SESSION_RELAY:
         step = recheck_relay(session, side);
@@ -385,12 +471,19 @@ bool session_is_idle(const struct session *session, int64_t now_ms)
            now_ms - up->read_ms >= IDLE_MS && now_ms - down->read_ms >= IDLE_MS;
 }
 
+/* Cuts what is longer; NULL is nothing. */
+static void copy_text(char *to, const char *text, size_t size)
+{
+    size_t length = text != NULL ? strnlen(text, size - 1) : 0;
+
+    if (length > 0)
+        memcpy(to, text, length);
+    to[length] = '\0';
+}
+
 static void copy_name(char *to, const char *name)
 {
-    size_t length = strnlen(name, SESSION_NAME_BYTES - 1);
-
-    memcpy(to, name, length);
-    to[length] = '\0';
+    copy_text(to, name, SESSION_NAME_BYTES);
 }
 
 /* The kernel's smoothed round-trip time to the client in microseconds, 0 when not known. */
@@ -409,8 +502,7 @@ static uint32_t frontend_rtt_us(const struct session *session)
 void session_describe(const struct session *session, struct session_record *record)
 {
     const struct flow *flow = session->flow;
-    const struct route_client client = {.addr = &session->client};
-    const struct route *route = router_choose(session->listener->router, &client).route;
+    const struct route *route = session->route;
     char addr[ADDR_TEXT_BYTES];
     int64_t now_us = clock_now_us();
 
@@ -431,6 +523,10 @@ void session_describe(const struct session *session, struct session_record *reco
     }
     session_record_set_client(record, &session->client,
                               session->listener->snapshot->process.client_ip);
+    copy_text(record->sni, session->sni, sizeof(record->sni));
+    copy_text(record->tls_error, session->tls_error, sizeof(record->tls_error));
+    strcpy(record->tls, session_tls_word(session->client_tls));
+    strcpy(record->server_tls, session_tls_word(session->server_tls));
     record->reason = session->close_reason;
     record->phase = session->phase;
     record->first = session->first;

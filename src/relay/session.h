@@ -36,8 +36,12 @@ static inline enum side other_side(enum side side)
 
 /* In the order in which a session passes through them. */
 enum session_state {
+    SESSION_CLIENT_HELLO,
     SESSION_ROUTE,
+    SESSION_CLIENT_TLS,
     SESSION_CONNECT,
+    SESSION_ANNOUNCE,
+    SESSION_SERVER_TLS,
     SESSION_RELAY,
     SESSION_ABORT_DRAIN,
     SESSION_STATE_COUNT,
@@ -55,20 +59,25 @@ enum step {
 
 struct session {
     struct list_link link;  /* in resources->sessions */
-    struct list_link queue; /* in resources->run_queue or ->buffer_waiters */
+    struct list_link queue; /* in resources->run_queue, ->handshakes or ->buffer_waiters */
     struct relay_resources *resources;
     struct listener_config *listener; /* with a reference to its snapshot */
+    const struct route *route;        /* the one chosen; NULL: none, or the listener's own pool */
     struct pool *pool;
     struct server *server; /* a place on it is held while set */
     struct event timer;
     struct conn conn[2];
     struct flow flow[2];
     struct addr client;
+    char *sni;       /* the name that the client asks for; NULL: none is known */
+    char *tls_error; /* what there is to say of a failure of TLS; NULL: nothing */
     uint64_t id;
     int64_t accepted_us;
-    int64_t armed_ms;    /* when the timer fires; 0: not armed */
-    int64_t state_ms;    /* start of the attempt, the relay, or the abort drain's last progress */
-    uint32_t connect_us; /* from accept to connected; UINT32_MAX: never */
+    int64_t armed_ms;  /* when the timer fires; 0: not armed */
+    int64_t state_ms;  /* start of the attempt, the handshake, the relay, or the abort drain's last
+                          progress */
+    uint32_t began_us; /* from accept to the start of the handshake, the connecting or the relay */
+    uint32_t connect_us; /* how long connecting took; UINT32_MAX: never */
     uint32_t first_byte_us;
     uint32_t undelivered; /* bounded by what one session may hold, here and in the kernel */
     unsigned tally;
@@ -84,7 +93,13 @@ struct session {
     enum side active_side : 1; /* whose event is being handled */
     enum side broken_side : 1; /* ABORT_DRAIN: whose conn failed */
     bool is_guarded : 1;       /* the backend socket has its keepalive and user timeout */
+    bool is_starttls : 1;      /* the client began with an SSLRequest (starttls = postgres) */
+    bool has_announced : 1;    /* the server was sent one */
+    bool owes_answer : 1;      /* the pool does not know yet how the attempt under way ended */
+    bool wants_write : 1;      /* the handshake goes on when the socket takes bytes */
     uint8_t shape : 4;         /* which clocks run: see step_relay.c */
+    enum session_tls client_tls : 2; /* once the handshake is done */
+    enum session_tls server_tls : 2;
 };
 
 /*
@@ -97,6 +112,9 @@ bool session_start(struct relay_resources *resources, struct listener_config *li
 
 /* Runs the session until it must wait or is over. Every event callback ends here. */
 void session_run(struct session *session);
+
+/* Does one step of the handshake under way, and what follows from it. */
+void session_handshake(struct session *session);
 
 /* An end that culvert decides: both conns are reset. The session no longer exists afterwards. */
 void session_end(struct session *session, enum close_reason reason);

@@ -31,6 +31,21 @@ const char *phase_word(enum phase phase)
     return "";
 }
 
+const char *session_tls_word(enum session_tls tls)
+{
+    switch (tls) {
+    case SESSION_PLAIN:
+        return "";
+    case SESSION_TLS_1_2:
+        return "TLSv1.2";
+    case SESSION_TLS_1_3:
+        return "TLSv1.3";
+    case SESSION_TLS_COUNT:
+        break;
+    }
+    return "";
+}
+
 const char *first_word(enum first first)
 {
     switch (first) {
@@ -78,6 +93,8 @@ const char *path_text(const struct session_record *record)
 
     if (all_bytes == 0)
         return "";
+    if (record->tls[0] != '\0' || record->server_tls[0] != '\0')
+        return "tls";
     if (record->spliced_bytes == 0)
         return "copy";
     return record->spliced_bytes >= all_bytes ? "splice" : "mixed";
@@ -202,8 +219,9 @@ static void add_identity(struct log_line *line, const struct session_record *rec
     add_name(line, "client", record->client, sizeof(record->client));
     if (line->format != LOG_TEXT || strcmp(record->server_addr, record->server) != 0)
         add_name(line, "server_addr", record->server_addr, sizeof(record->server_addr));
-    add_word(line, "sni", ""); /* known with TLS only */
-    add_word(line, "tls", "");
+    add_name(line, "sni", record->sni, sizeof(record->sni));
+    add_name(line, "tls", record->tls, sizeof(record->tls));
+    add_name(line, "server_tls", record->server_tls, sizeof(record->server_tls));
 }
 
 static void add_end(struct log_line *line, const struct session_record *record)
@@ -215,6 +233,7 @@ static void add_end(struct log_line *line, const struct session_record *record)
     add_word(line, "first", first_word(record->first));
     add_word(line, "waited_for", waited_for_word(record->waited_for));
     add_word(line, "errno", errno_word(record->error, number, sizeof(number)));
+    add_name(line, "tls_error", record->tls_error, sizeof(record->tls_error));
     log_line_integer(line, "upload_bytes", (int64_t)record->upload_bytes);
     log_line_integer(line, "download_bytes", (int64_t)record->download_bytes);
     add_count(line, "undelivered_bytes", record->undelivered_bytes);

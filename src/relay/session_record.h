@@ -34,6 +34,11 @@ const char *phase_word(enum phase phase);
 /* Whose end or error came first. */
 enum first { FIRST_NOBODY, FIRST_CLIENT, FIRST_SERVER, FIRST_CULVERT };
 
+/* What a side of a session speaks. */
+enum session_tls { SESSION_PLAIN, SESSION_TLS_1_2, SESSION_TLS_1_3, SESSION_TLS_COUNT };
+const char *session_tls_word(enum session_tls tls); /* "", "TLSv1.2", "TLSv1.3" */
+
+#define SESSION_SNI_BYTES 128
 #define SESSION_NAME_BYTES 33 /* names of sections are at most 32 bytes */
 
 struct session_record {
@@ -42,12 +47,12 @@ struct session_record {
     char route[SESSION_NAME_BYTES];
     char pool[SESSION_NAME_BYTES];
     char server[SESSION_NAME_BYTES];
-    char client[64];      /* as configured by [log] client_ip */
-    char server_addr[64]; /* cut when a unix path is longer */
-    char sni[128];        /* the name the client asked for; cut when longer */
-    char tls_error[160];  /* OpenSSL's words, or those of the hello's reader; "" */
-    char tls[10];         /* "TLSv1.3" towards the client; "" when it is relayed undecrypted */
-    char server_tls[10];  /* the same towards the server */
+    char client[64];             /* as configured by [log] client_ip */
+    char server_addr[64];        /* cut when a unix path is longer */
+    char sni[SESSION_SNI_BYTES]; /* the name the client asked for; cut when longer */
+    char tls_error[160];         /* OpenSSL's words, or those of the hello's reader; "" */
+    char tls[10];        /* "TLSv1.3" towards the client; "" when it is relayed undecrypted */
+    char server_tls[10]; /* the same towards the server */
     enum close_reason reason;
     enum phase phase;
     enum first first;
@@ -78,7 +83,7 @@ bool session_id_parse(const char *text, uint64_t *id);
 
 const char *first_word(enum first first);      /* "", "client", "server", "culvert" */
 const char *waited_for_word(enum first first); /* "", "client", "server", "both" */
-/* Which way the relayed bytes took: "copy", "splice", "mixed"; "" when none moved. */
+/* Which way the relayed bytes took: "copy", "splice", "mixed", "tls"; "" when none moved. */
 const char *path_text(const struct session_record *record);
 /* "ECONNRESET"; "" for 0; a number for what has no name (strerrorname_np(3)). */
 const char *errno_word(int error, char *buffer, size_t size);

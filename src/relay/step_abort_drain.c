@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "net/socket.h"
+#include "relay/handshake.h"
 #include "relay/step.h"
 
 /* Without progress for this long, Y is reset with bytes undelivered. */
@@ -55,9 +56,14 @@ static void close_broken(struct session *session)
     if (broken->fd == -1)
         return;
     learn_error(broken);
-    conn_close(broken);
     session->close_error = (int16_t)broken->error;
-    session->close_reason = close_reason_from_error(broken->error, x == FRONTEND);
+    session->close_reason = session_break_reason(session, x);
+    session_keep_tls_error(session, x);
+    /* Towards who cut its own stream nothing may look complete; an alert may still arrive. */
+    if (session->close_reason == CLOSE_TLS_TRUNCATED)
+        conn_reset(broken);
+    else
+        conn_close(broken);
 }
 
 static enum step finish(struct session *session)

@@ -5,6 +5,7 @@
  * The client's bytes stay in the kernel meanwhile, so a further attempt loses none of them.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #include "core/clock.h"
@@ -43,6 +44,8 @@ static enum connect_result result_of(enum close_reason reason, int error)
         return CONNECT_TIMED_OUT;
     if (reason == CLOSE_PORTS_EXHAUSTED)
         return CONNECT_PORTS_EXHAUSTED;
+    if (reason == CLOSE_SERVER_TLS)
+        return CONNECT_TLS;
     return error == ECONNRESET ? CONNECT_RESET : CONNECT_UNREACHABLE;
 }
 
@@ -53,6 +56,7 @@ static void attempt_failed(struct session *session, enum close_reason reason, in
 
     session->close_reason = reason;
     session->close_error = (int16_t)error;
+    session->owes_answer = false;
     count_connect(session, result_of(reason, error));
     conn_reset(&session->conn[BACKEND]);
     if (close_reason_blames_server(reason)) {
@@ -69,18 +73,24 @@ static void attempt_failed(struct session *session, enum close_reason reason, in
 
 static enum step connected(struct session *session)
 {
-    struct relay_counters *counters = &session->resources->counters;
-    int64_t took_us = clock_now_us() - session->accepted_us;
+    struct pool_counters *counters = &session->resources->counters.pools[session->pool->index];
 
-    count_connect(session, CONNECT_OK);
     session->close_error = 0; /* of an earlier attempt */
+    session->connect_us = session_age_us(session) - session->began_us;
+    latency_observe(&counters->connect, session->connect_us);
+    return STEP_NEXT;
+}
+
+void step_connect_succeeded(struct session *session)
+{
+    struct relay_counters *counters = &session->resources->counters;
+
+    session->owes_answer = false;
+    count_connect(session, CONNECT_OK);
     if (pool_connect_succeeded(session->pool, session->server)) {
         counter_add(&counters->servers[session->server->index].returns, 1);
         log_server_state(session, LOG_INFO, session->server, "up");
     }
-    session->connect_us = took_us < UINT32_MAX ? (uint32_t)took_us : UINT32_MAX - 1;
-    latency_observe(&counters->pools[session->pool->index].connect, took_us);
-    return STEP_NEXT;
 }
 
 /* Takes a place on a server that was not tried yet. */
@@ -93,8 +103,10 @@ static enum pool_answer pick(struct session *session)
         tried[i] = &session->pool->servers[session->tried[i]];
     answer = pool_pick(session->pool, tried, session->tried_count, clock_now_ms(),
                        &session->resources->random, &session->server);
-    if (answer == POOL_CHOSEN)
+    if (answer == POOL_CHOSEN) {
         session->tried[session->tried_count++] = (uint16_t)session->server->position;
+        session->owes_answer = true;
+    }
     return answer;
 }
 
@@ -252,17 +264,15 @@ enum step step_connect_expire(struct session *session)
     return start_attempt(session);
 }
 
-enum step step_connect_client_left(struct session *session)
+enum step step_connect_server_tls_failed(struct session *session, int error, char *text)
 {
-    if (session->server != NULL) {
-        pool_connect_abandoned(session->pool, session->server);
-        pool_leave(session->pool, session->server);
-        session->server = NULL;
-    }
-    session->first = FIRST_CLIENT;
-    session->close_error = ECONNRESET;
-    session->close_reason = CLOSE_CLIENT_LEFT;
-    conn_reset(&session->conn[BACKEND]);
-    conn_close(&session->conn[FRONTEND]);
-    return STEP_OVER;
+    if (session->tls_error == NULL)
+        session->tls_error = text;
+    else
+        free(text);
+    /* An alert that OpenSSL has written gets there; silence needs no such care. */
+    if (error != ETIMEDOUT)
+        conn_close(&session->conn[BACKEND]);
+    attempt_failed(session, CLOSE_SERVER_TLS, error);
+    return give_up(session);
 }

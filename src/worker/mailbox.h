@@ -26,6 +26,7 @@ enum message_kind {
     MESSAGE_STOP,     /* end all sessions now and leave the loop */
     MESSAGE_SESSIONS, /* fill in a query of live sessions (worker/sessions_query.h) */
     MESSAGE_KILL,     /* end the session with this id, reason killed */
+    MESSAGE_TLS,      /* take over what a TLS profile has loaded anew */
 };
 
 struct message {
@@ -36,6 +37,8 @@ struct message {
     int64_t accepted_us;              /* MESSAGE_SESSION */
     struct sessions_query *query;     /* MESSAGE_SESSIONS: one of its references */
     uint64_t id;                      /* MESSAGE_KILL */
+    struct tls_profile *profile;      /* MESSAGE_TLS: of the worker's snapshot */
+    struct tls_context *context;      /* MESSAGE_TLS: owned by the message */
     int count;                        /* MESSAGE_CUT */
     struct message *next;
 };

@@ -24,7 +24,8 @@ struct sessions_filter {
     char listener[SESSION_NAME_BYTES];
     char pool[SESSION_NAME_BYTES];
     char server[SESSION_NAME_BYTES];
-    int phase; /* enum phase, or -1 */
+    char sni[SESSION_SNI_BYTES]; /* in lower case */
+    int phase;                   /* enum phase, or -1 */
 };
 
 struct sessions_part {

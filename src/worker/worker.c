@@ -93,6 +93,9 @@ static void receive(void *argument, struct message *message)
     case MESSAGE_KILL:
         kill_session(worker, message->id);
         return;
+    case MESSAGE_TLS:
+        tls_profile_take(message->profile, worker->number, message->context);
+        return;
     }
 }
 
@@ -192,6 +195,7 @@ struct worker *worker_create(unsigned number, struct worker_shared *shared,
                               &shared->pipes) ||
         !mailbox_open(&worker->mailbox, worker->base, receive, worker))
         goto fail;
+    worker->resources.worker = number;
     seed_resources(worker);
     worker->resume_event = evtimer_new(worker->base, on_resume, worker);
     worker->resources.place_event = evtimer_new(worker->base, on_place, worker);

@@ -123,6 +123,7 @@ static void fake_receive(void *argument, struct message *message)
     case MESSAGE_SESSION:
     case MESSAGE_DRAIN:
     case MESSAGE_CUT:
+    case MESSAGE_TLS:
         abort();
     }
 }

@@ -17,6 +17,18 @@
 #include "worker/worker_world.h"
 
 static bool eventfd_fails;
+static _Atomic unsigned taken_by[WORKER_WORLD_WORKERS];
+
+void __wrap_tls_profile_take(struct tls_profile *profile, unsigned worker,
+                             struct tls_context *context);
+
+void __wrap_tls_profile_take(struct tls_profile *profile, unsigned worker,
+                             struct tls_context *context)
+{
+    assert_ptr_equal(profile, &eventfd_fails); /* any address will do */
+    assert_ptr_equal(context, taken_by);
+    atomic_fetch_add(&taken_by[worker], 1);
+}
 
 int __real_eventfd(unsigned value, int flags);
 int __wrap_eventfd(unsigned value, int flags);
@@ -160,6 +172,21 @@ static void test_a_killed_session_is_reset_and_the_others_live_on(void **state)
     assert_int_equal(resets, 1);
     assert_int_equal(sessions(&world), 3);
     close_all(clients, 4);
+    worker_world_close(&world);
+}
+
+static void test_what_a_tls_profile_has_loaded_is_taken_over(void **state)
+{
+    struct worker_world world;
+
+    open_world(&world, BUILTIN_ECHO);
+    for (unsigned i = 0; i < WORKER_WORLD_WORKERS; i++)
+        worker_world_post(&world, i,
+                          (struct message){.kind = MESSAGE_TLS,
+                                           .profile = (struct tls_profile *)&eventfd_fails,
+                                           .context = (struct tls_context *)taken_by});
+    for (unsigned i = 0; i < WORKER_WORLD_WORKERS; i++)
+        WAIT_UNTIL(atomic_load(&taken_by[i]) == 1);
     worker_world_close(&world);
 }
 
@@ -473,6 +500,7 @@ int main(void)
         cmocka_unit_test(test_workers_serve_many_clients_and_give_every_place_back),
         cmocka_unit_test(test_sessions_are_shared_evenly_when_one_socket_gets_all_connections),
         cmocka_unit_test(test_a_killed_session_is_reset_and_the_others_live_on),
+        cmocka_unit_test(test_what_a_tls_profile_has_loaded_is_taken_over),
         cmocka_unit_test(test_questions_are_answered_while_sessions_come_and_go),
         cmocka_unit_test(test_a_drain_closes_the_port_and_leaves_the_sessions),
         cmocka_unit_test(test_a_drain_serves_whoever_was_queued_before),

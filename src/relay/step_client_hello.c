@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step_client_hello.c - what the client asks for, before anyone is contacted.
+ *
+ * The hello is looked at with MSG_PEEK and stays in the kernel, for OpenSSL or for the server. An
+ * edge comes with each segment, so a hello that is not whole yet waits for the next one; where no
+ * more can come, the client has left.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/clock.h"
+#include "net/postgres.h"
+#include "relay/step.h"
+
+static_assert(CLIENT_HELLO_RAW_BYTES <= BUFFER_READ_BYTES, "the scratch memory holds a hello");
+
+static int64_t deadline_of(const struct session *session)
+{
+    return session->accepted_us / 1000 + session->listener->preread_timeout_ms;
+}
+
+/* More bytes are needed. */
+static enum step wait_for_more(struct session *session, bool has_some)
+{
+    struct conn *conn = &session->conn[FRONTEND];
+
+    /* Bytes that lie there hide an error from the next look. */
+    if (has_some && conn_peek_error(conn))
+        return session_client_left(session, ECONNRESET);
+    if (conn->hup_in)
+        return session_client_left(session, 0);
+    return STEP_WAIT;
+}
+
+static enum step refuse(struct session *session, const char *detail)
+{
+    session->first = FIRST_CLIENT;
+    session->tls_error = strdup(detail); /* without memory it stays untold */
+    return session_refuse(session, CLOSE_CLIENT_TLS, REFUSE_RESET);
+}
+
+/* starttls = postgres */
+
+/* Takes the client's request and answers it with one byte. Bytes behind the request cannot have
+   been sent in knowledge of the answer: somebody has put them there. */
+static bool answer_request(struct session *session, char answer)
+{
+    unsigned char request[POSTGRES_REQUEST_BYTES + 1];
+    struct conn *conn = &session->conn[FRONTEND];
+
+    conn->ready_in = false; /* that was all; what comes next has an edge of its own */
+    return recv(conn->fd, request, sizeof(request), 0) == POSTGRES_REQUEST_BYTES &&
+           send(conn->fd, &answer, 1, MSG_NOSIGNAL) == 1;
+}
+
+static enum step refuse_clear_text(struct session *session)
+{
+    session->first = FIRST_CLIENT;
+    session->close_reason = CLOSE_CLIENT_TLS;
+    session->tls_error = strdup("the client did not ask for TLS");
+    session_dismiss(session, postgres_tls_required, postgres_tls_required_size);
+    return STEP_OVER;
+}
+
+/* STEP_NEXT: what follows is TLS, or has already begun. */
+static enum step read_opening(struct session *session, const unsigned char *bytes, size_t size)
+{
+    static const char answer_failed[] = "bytes came behind the SSLRequest before its answer";
+
+    switch (postgres_opening_read(bytes, size)) {
+    case POSTGRES_PARTIAL:
+        return wait_for_more(session, size > 0);
+    case POSTGRES_SSL_REQUEST:
+        if (!answer_request(session, POSTGRES_YES))
+            return refuse(session, answer_failed);
+        session->is_starttls = true;
+        return session->listener->peeks_hello ? STEP_WAIT : STEP_NEXT;
+    case POSTGRES_GSS_REQUEST:
+        if (!answer_request(session, POSTGRES_NO))
+            return refuse(session, answer_failed);
+        return STEP_WAIT;
+    case POSTGRES_TLS:
+        return STEP_NEXT;
+    case POSTGRES_OTHER:
+        break;
+    }
+    return refuse_clear_text(session);
+}
+
+/* The hello */
+
+static enum step keep_hello(struct session *session)
+{
+    const char *name = session->resources->hello.name;
+
+    session->began_us = session_age_us(session);
+    if (name[0] == '\0')
+        return STEP_NEXT;
+    session->sni = strdup(name);
+    return session->sni != NULL ? STEP_NEXT : session_cut(session, CLOSE_NO_RESOURCES);
+}
+
+static enum step read_hello(struct session *session, const unsigned char *bytes, size_t size)
+{
+    struct client_hello *hello = &session->resources->hello;
+
+    switch (client_hello_read(bytes, size, hello)) {
+    case CLIENT_HELLO_WHOLE:
+        return keep_hello(session);
+    case CLIENT_HELLO_PARTIAL:
+        return wait_for_more(session, size > 0);
+    case CLIENT_HELLO_NOT_TLS:
+    case CLIENT_HELLO_BROKEN:
+    case CLIENT_HELLO_TOO_LARGE:
+        break;
+    }
+    return refuse(session, hello->detail);
+}
+
+enum step step_client_hello_run(struct session *session)
+{
+    const struct listener_config *listener = session->listener;
+    unsigned char *scratch = session->resources->scratch;
+    bool has_opening = listener->starttls != STARTTLS_OFF && !session->is_starttls;
+    ssize_t count;
+
+    if (!listener->peeks_hello && !has_opening)
+        return STEP_NEXT;
+    if (listener->preread_timeout_ms > 0)
+        session_arm(session, deadline_of(session));
+    do
+        count = recv(session->conn[FRONTEND].fd, scratch, CLIENT_HELLO_RAW_BYTES, MSG_PEEK);
+    while (count == -1 && errno == EINTR);
+
+    if (count == 0)
+        return session_client_left(session, 0);
+    if (count == -1) {
+        if (errno != EAGAIN)
+            return session_client_left(session, errno);
+        return wait_for_more(session, false);
+    }
+    if (has_opening) {
+        enum step step = read_opening(session, scratch, (size_t)count);
+
+        if (step != STEP_NEXT || session->is_starttls || !listener->peeks_hello)
+            return step;
+    }
+    return read_hello(session, scratch, (size_t)count);
+}
+
+enum step step_client_hello_expire(struct session *session)
+{
+    if (clock_now_ms() < deadline_of(session)) {
+        session_arm(session, deadline_of(session));
+        return STEP_WAIT;
+    }
+    session->waited_for = FIRST_CLIENT;
+    return session_cut(session, CLOSE_CLIENT_TIMEOUT);
+}

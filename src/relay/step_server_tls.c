@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * step_server_tls.c - the TLS handshake with the server, where the pool asks for it.
+ *
+ * Another server is not tried when it fails: this one has been reached, and what it says of itself
+ * is for the operator to hear.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "relay/handshake.h"
+#include "relay/step.h"
+
+static bool begin(struct session *session)
+{
+    const struct server *server = session->server;
+    const struct tls_target target = {
+        .server_name = server->tls_name,
+        .session_key = server->index + UINT64_C(1),
+    };
+
+    return handshake_begin(session, BACKEND, session->pool->options.tls, &target);
+}
+
+enum step step_server_tls_run(struct session *session)
+{
+    if (session->pool->options.tls == NULL)
+        return STEP_NEXT;
+    if (!conn_is_tls(&session->conn[BACKEND])) {
+        if (!begin(session))
+            return session_cut(session, CLOSE_NO_RESOURCES);
+    } else if (session->active_side == FRONTEND) {
+        /* As while connecting: the tick looks whether the client has left. */
+        relay_recheck(session->resources, &session->conn[FRONTEND]);
+        return STEP_WAIT;
+    }
+    return handshake_wait(session, BACKEND);
+}
+
+enum step step_server_tls_turn(struct session *session)
+{
+    switch (handshake_turn(session, BACKEND)) {
+    case IO_MOVED:
+        step_connect_succeeded(session);
+        return STEP_NEXT;
+    case IO_BLOCKED:
+        return handshake_wait(session, BACKEND);
+    case IO_ENDED: /* reads only */
+    case IO_FAILED:
+        break;
+    }
+    return step_connect_server_tls_failed(session, session->conn[BACKEND].error, NULL);
+}
+
+enum step step_server_tls_expire(struct session *session)
+{
+    bool is_handshake = session->state == SESSION_SERVER_TLS;
+
+    if (!handshake_is_overdue(session))
+        return STEP_WAIT;
+    if (is_handshake)
+        handshake_count_timeout(session, BACKEND);
+    session->waited_for = FIRST_SERVER;
+    return step_connect_server_tls_failed(
+        session, ETIMEDOUT,
+        strdup(is_handshake ? "the handshake was not complete within handshake_timeout"
+                            : "no answer to the SSLRequest within handshake_timeout"));
+}
