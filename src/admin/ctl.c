@@ -56,6 +56,7 @@ static const struct column session_columns[] = {
     {"upload_bytes", "UPLOAD", COLUMN_BYTES},
     {"download_bytes", "DOWNLOAD", COLUMN_BYTES},
     {"path", "PATH", COLUMN_TEXT},
+    {"sni", "SNI", COLUMN_TEXT},
 };
 
 static const struct column listener_columns[] = {
@@ -73,6 +74,16 @@ static const struct column server_columns[] = {
     {"state", "STATE", COLUMN_TEXT},        {"weight", "WEIGHT", COLUMN_COUNT},
     {"sessions", "SESSIONS", COLUMN_COUNT}, {"connects.ok", "CONNECTS", COLUMN_COUNT},
     {"failures", "FAILURES", COLUMN_COUNT}, {"address", "ADDRESS", COLUMN_TEXT},
+};
+
+static const struct column tls_columns[] = {
+    {"name", "TLS", COLUMN_TEXT},
+    {"role", "ROLE", COLUMN_TEXT},
+    {"subject", "SUBJECT", COLUMN_TEXT},
+    {"expires", "EXPIRES", COLUMN_TEXT},
+    {"expires_in_s", "LEFT", COLUMN_SECONDS},
+    {"loaded", "LOADED", COLUMN_TEXT},
+    {"failed_total", "FAILED", COLUMN_COUNT},
 };
 
 static void show_sessions(const json_t *json, const struct ctl_options *options)
@@ -112,6 +123,31 @@ static void show_pools(const json_t *json, const struct ctl_options *options)
         }
     }
     table_print(stdout, rows, server_columns, ARRAY_LENGTH(server_columns), options->for_people);
+    json_decref(rows);
+}
+
+/* One row for each certificate of each profile, or one for a profile that has none. */
+static void show_tls(const json_t *json, const struct ctl_options *options)
+{
+    json_t *rows = json_array();
+    json_t *profile;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "tls"), i, profile)
+    {
+        const json_t *certificates = json_object_get(profile, "certificates");
+        json_t *certificate;
+        size_t j;
+
+        if (json_array_size(certificates) == 0)
+            json_array_append(rows, profile);
+        json_array_foreach(certificates, j, certificate)
+        {
+            json_object_update_missing(certificate, profile);
+            json_array_append(rows, certificate);
+        }
+    }
+    table_print(stdout, rows, tls_columns, ARRAY_LENGTH(tls_columns), options->for_people);
     json_decref(rows);
 }
 
@@ -213,12 +249,15 @@ static void show_live(const json_t *json, const struct ctl_options *options)
 static const struct command commands[] = {
     {"status", "GET", "/api/v1/overview", show_status, "the process at a glance"},
     {"sessions", "GET", "/api/v1/sessions", show_sessions,
-     "live sessions; --listener --pool --server --phase --limit choose"},
+     "live sessions; --listener --pool --server --sni --phase --limit choose"},
     {"session", "GET", "/api/v1/sessions/", show_object, "one session: culvert ctl session ID"},
     {"kill", "DELETE", "/api/v1/sessions/", show_object, "end a session: culvert ctl kill ID"},
     {"listeners", "GET", "/api/v1/listeners", show_listeners,
      "listeners, with their real addresses"},
     {"pools", "GET", "/api/v1/pools", show_pools, "pools and their servers"},
+    {"tls", "GET", "/api/v1/tls", show_tls,
+     "certificates: when they expire, when they were loaded"},
+    {"reload", "POST", "/api/v1/reload", show_object, "read the files of all certificates anew"},
     {"ready", "GET", "/readyz", show_ready, "exit code 0 when new sessions are served, else 1"},
     {"live", "GET", "/healthz", show_live, "exit code 0 when all event loops turn, else 1"},
     {"metrics", "GET", "/metrics", NULL, "metrics as Prometheus reads them"},
@@ -437,6 +476,7 @@ static const struct option long_options[] = {
     {"listener", required_argument, NULL, OPTION_FILTER},
     {"pool", required_argument, NULL, OPTION_FILTER},
     {"server", required_argument, NULL, OPTION_FILTER},
+    {"sni", required_argument, NULL, OPTION_FILTER},
     {"phase", required_argument, NULL, OPTION_FILTER},
     {"limit", required_argument, NULL, OPTION_FILTER},
     {NULL, 0, NULL, 0},

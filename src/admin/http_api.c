@@ -31,6 +31,7 @@
 #include "admin/overview.h"
 #include "admin/probes.h"
 #include "admin/sessions_view.h"
+#include "admin/tls_view.h"
 
 #define MOST_HEADER_BYTES (8 * 1024)
 #define MOST_BODY_BYTES (64 * 1024)
@@ -97,10 +98,14 @@ static const struct endpoint endpoints[] = {
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/pools", overview_handle_pools,
      "pools and their servers"},
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/sessions", sessions_view_handle_list,
-     "live sessions; ?listener= pool= server= phase= limit="},
+     "live sessions; ?listener= pool= server= sni= phase= limit="},
     {EVHTTP_REQ_GET, MAY_READ, true, "/api/v1/sessions/", sessions_view_handle_one, "one session"},
     {EVHTTP_REQ_DELETE, MAY_CHANGE, true, "/api/v1/sessions/", sessions_view_handle_kill,
      "end a session"},
+    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/tls", tls_view_handle_list,
+     "certificates, and what became of their loads"},
+    {EVHTTP_REQ_POST, MAY_CHANGE, false, "/api/v1/reload", tls_view_handle_reload,
+     "read the files of all certificates anew"},
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/version", overview_handle_version, "versions"},
 };
 

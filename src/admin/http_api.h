@@ -23,6 +23,20 @@ struct bound_addr {
     struct addr addr; /* the real port */
 };
 
+/* What became of the loads of one TLS profile since the start. */
+struct tls_loads {
+    uint64_t succeeded; /* reloads: the load at the start does not count */
+    uint64_t failed;
+    int64_t last_wall_us; /* when what is in use was loaded */
+};
+
+/* What one look at all profiles came to. */
+struct tls_look {
+    unsigned profiles;
+    unsigned changed;
+    unsigned failed;
+};
+
 /* The process as the API shows it. Written by the control thread only; outlives the API. */
 struct admin_view {
     struct snapshot *snapshot;
@@ -37,6 +51,9 @@ struct admin_view {
     const char *splice;         /* "yes" or why not */
     const char *limit_bound_by; /* budget */
     int open_files;
+    const struct tls_loads *tls_loads; /* one for each of the snapshot's tls_profiles */
+    void (*reload)(void *argument, struct tls_look *look);
+    void *reload_argument;
     uint64_t (*log_dropped)(void *argument); /* records dropped by all rings */
     void *log_argument;
 };

@@ -14,6 +14,7 @@
 #include "admin/exposition.h"
 #include "admin/http_api.h"
 #include "admin/process_stats.h"
+#include "admin/tls_view.h"
 #include "admin/totals.h"
 
 /* Where one scrape gets its numbers and puts its lines. */
@@ -167,12 +168,15 @@ static void add_bytes(struct scrape *scrape)
         labels = tally_labels(scrape, i, "direction", "download");
         exposition_count(&scrape->out, &labels, counter_get(&tally->download_bytes));
     }
-    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_relayed_bytes",
-                      "Bytes relayed by the way they took: spliced in the kernel, or copied.");
+    exposition_family(
+        &scrape->out, METRIC_COUNTER, "culvert_relayed_bytes",
+        "Bytes relayed by the way they took: spliced in the kernel, copied, or through TLS.");
     exposition_count(&scrape->out, &(const struct labels){{{"path", "splice"}}},
                      counter_get(&scrape->totals->counters.spliced_bytes));
     exposition_count(&scrape->out, &(const struct labels){{{"path", "copy"}}},
                      counter_get(&scrape->totals->counters.copied_bytes));
+    exposition_count(&scrape->out, &(const struct labels){{{"path", "tls"}}},
+                     counter_get(&scrape->totals->counters.tls_bytes));
 }
 
 /* ---- pools -------------------------------------------------------------------------------- */
@@ -322,6 +326,105 @@ static void add_servers(struct scrape *scrape)
     for_each_server(scrape, add_transitions);
 }
 
+/* ---- TLS ---------------------------------------------------------------------------------- */
+
+/* Who makes handshakes: listeners with clients, pools with servers. */
+typedef void (*add_handshakes)(struct scrape *scrape, const char *side, const char *owner,
+                               const struct handshake_counters *counters);
+
+static void for_each_owner(struct scrape *scrape, add_handshakes add)
+{
+    const struct snapshot *snapshot = scrape->snapshot;
+    const struct relay_counters *counters = &scrape->totals->counters;
+
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        if (snapshot->listeners[i].tls != NULL || snapshot->listeners[i].peeks_hello)
+            add(scrape, "client", snapshot->listeners[i].name, &counters->listeners[i].handshakes);
+    }
+    for (unsigned i = 0; i < snapshot->pool_count; i++) {
+        if (snapshot->pools[i].options.tls != NULL)
+            add(scrape, "server", snapshot->pools[i].name, &counters->pools[i].handshakes);
+    }
+}
+
+static void add_handshake_results(struct scrape *scrape, const char *side, const char *owner,
+                                  const struct handshake_counters *counters)
+{
+    struct labels labels = {{{"side", side}, {"owner", owner}, {"result", "ok"}, {"version", ""}}};
+
+    for (int tls = SESSION_TLS_1_2; tls < SESSION_TLS_COUNT; tls++) {
+        labels.pair[3].value = session_tls_word((enum session_tls)tls);
+        exposition_count(&scrape->out, &labels, counter_get(&counters->done[tls]));
+    }
+    labels.pair[3].value = "";
+    labels.pair[2].value = "failed";
+    exposition_count(&scrape->out, &labels, counter_get(&counters->failed));
+    labels.pair[2].value = "timeout";
+    exposition_count(&scrape->out, &labels, counter_get(&counters->timed_out));
+}
+
+static void add_handshake_times(struct scrape *scrape, const char *side, const char *owner,
+                                const struct handshake_counters *counters)
+{
+    const struct labels labels = {{{"side", side}, {"owner", owner}}};
+
+    exposition_histogram(&scrape->out, &labels, latency_bucket_us, LATENCY_BUCKETS,
+                         counters->took.bucket, counter_get(&counters->took.sum_us));
+}
+
+static void add_resumptions(struct scrape *scrape, const char *side, const char *owner,
+                            const struct handshake_counters *counters)
+{
+    const struct labels labels = {{{"side", side}, {"owner", owner}}};
+
+    exposition_count(&scrape->out, &labels, counter_get(&counters->resumed));
+}
+
+/* Loads of all profiles of that name: a section has one for each role it is used in. The first
+   profile speaks for all. */
+static void add_reloads(struct scrape *scrape, unsigned number)
+{
+    const struct snapshot *snapshot = scrape->snapshot;
+    const char *name = tls_profile_name(snapshot->tls_profiles[number]);
+    uint64_t succeeded = 0;
+    uint64_t failed = 0;
+    struct labels labels = {{{"tls", name}, {"result", "ok"}}};
+
+    for (unsigned i = 0; i < snapshot->tls_profile_count; i++) {
+        if (strcmp(tls_profile_name(snapshot->tls_profiles[i]), name) != 0)
+            continue;
+        if (i < number)
+            return;
+        succeeded += scrape->view->tls_loads[i].succeeded;
+        failed += scrape->view->tls_loads[i].failed;
+    }
+    exposition_count(&scrape->out, &labels, succeeded);
+    labels.pair[1].value = "failed";
+    exposition_count(&scrape->out, &labels, failed);
+}
+
+static void add_tls(struct scrape *scrape)
+{
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_tls_handshakes",
+                      "TLS handshakes with clients (owner: the listener) and servers (the pool).");
+    for_each_owner(scrape, add_handshake_results);
+    exposition_family(&scrape->out, METRIC_HISTOGRAM, "culvert_tls_handshake_duration_seconds",
+                      "How long TLS handshakes took that succeeded.");
+    for_each_owner(scrape, add_handshake_times);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_tls_resumptions",
+                      "TLS handshakes that resumed an earlier session.");
+    for_each_owner(scrape, add_resumptions);
+    exposition_family(&scrape->out, METRIC_GAUGE,
+                      "culvert_tls_certificate_expiry_timestamp_seconds",
+                      "When a certificate expires, in seconds since 1970; of several of one name, "
+                      "the first to expire.");
+    tls_view_add_expiries(&scrape->out, scrape->snapshot);
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_tls_reloads",
+                      "Loads of changed certificates, keys and authorities.");
+    for (unsigned i = 0; i < scrape->snapshot->tls_profile_count; i++)
+        add_reloads(scrape, i);
+}
+
 /* ---- resources ---------------------------------------------------------------------------- */
 
 static void add_memory(struct scrape *scrape)
@@ -418,6 +521,7 @@ void metrics_handle(const struct question *question, struct answer *answer)
     add_bytes(&scrape);
     add_pools(&scrape);
     add_servers(&scrape);
+    add_tls(&scrape);
     add_memory(&scrape);
     add_workers(&scrape);
     add_limits(&scrape);

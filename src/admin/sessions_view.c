@@ -74,6 +74,20 @@ static bool parse_phase(const char *value, int *phase, struct answer *answer)
     return false;
 }
 
+/* Any name: what clients ask for is in no configuration. */
+static bool parse_sni(const char *value, char *into, struct answer *answer)
+{
+    size_t length = strlen(value);
+
+    if (length == 0 || length >= SESSION_SNI_BYTES) {
+        answer_error(answer, 400, NULL, "'%.40s' cannot be an sni", value);
+        return false;
+    }
+    for (size_t i = 0; i <= length; i++)
+        into[i] = value[i] >= 'A' && value[i] <= 'Z' ? (char)(value[i] - 'A' + 'a') : value[i];
+    return true;
+}
+
 static bool parse_limit(const char *value, size_t *limit, struct answer *answer)
 {
     char *end;
@@ -108,6 +122,8 @@ bool sessions_view_parse(const struct snapshot *snapshot, const struct evkeyvalq
             is_good = parse_name(snapshot, pool_name_at, key, value, filter->pool, answer);
         } else if (strcmp(key, "server") == 0) {
             is_good = parse_name(snapshot, server_name_at, key, value, filter->server, answer);
+        } else if (strcmp(key, "sni") == 0) {
+            is_good = parse_sni(value, filter->sni, answer);
         } else if (strcmp(key, "phase") == 0) {
             is_good = parse_phase(value, &filter->phase, answer);
         } else if (strcmp(key, "limit") == 0) {
@@ -118,6 +134,7 @@ bool sessions_view_parse(const struct snapshot *snapshot, const struct evkeyvalq
             nearest_consider(&nearest, "listener");
             nearest_consider(&nearest, "pool");
             nearest_consider(&nearest, "server");
+            nearest_consider(&nearest, "sni");
             nearest_consider(&nearest, "phase");
             nearest_consider(&nearest, "limit");
             answer_error(answer, 400, nearest.best, "unknown parameter '%.40s'", key);
@@ -173,6 +190,9 @@ json_t *sessions_view_row(const struct session_record *record)
     json_object_set_new(json, "server", json_text(record->server));
     json_object_set_new(json, "client", json_text(record->client));
     json_object_set_new(json, "server_addr", json_text(record->server_addr));
+    json_object_set_new(json, "sni", json_text(record->sni));
+    json_object_set_new(json, "tls", json_text(record->tls));
+    json_object_set_new(json, "server_tls", json_text(record->server_tls));
     json_object_set_new(json, "phase", json_text(phase_word(record->phase)));
     json_object_set_new(json, "first", json_text(first_word(record->first)));
     json_object_set_new(json, "started", json_time(record->started_wall_us));

@@ -26,6 +26,7 @@
 #include "admin/ctl.h"
 #include "admin/http_api.h"
 #include "daemon/announce.h"
+#include "daemon/cert_watch.h"
 #include "daemon/command_line.h"
 #include "daemon/drain.h"
 #include "daemon/inspect.h"
@@ -54,6 +55,7 @@ struct daemon {
     struct pid_file pid_file;
     struct logger *logger;
     struct worker_group *group;
+    struct cert_watch *certificates;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -151,6 +153,13 @@ static uint64_t read_dropped(void *argument)
     return logger_dropped(argument);
 }
 
+static void reload_certificates(void *argument, struct tls_look *look)
+{
+    struct daemon *daemon = argument;
+
+    cert_watch_reload(daemon->certificates, look);
+}
+
 static void fill_view(struct daemon *daemon)
 {
     struct admin_view *view = &daemon->view;
@@ -164,6 +173,9 @@ static void fill_view(struct daemon *daemon)
     view->splice = daemon->splice;
     view->limit_bound_by = daemon->budget.bound_by;
     view->open_files = daemon->budget.open_files;
+    view->tls_loads = cert_watch_loads(daemon->certificates);
+    view->reload = reload_certificates;
+    view->reload_argument = daemon;
     view->log_dropped = read_dropped;
     view->log_argument = daemon->logger;
 }
@@ -183,6 +195,10 @@ static bool open_process(struct daemon *daemon, struct error *error)
 {
     daemon->group = worker_group_open(daemon->snapshot, &daemon->budget, daemon->logger, error);
     if (daemon->group == NULL)
+        return false;
+    daemon->certificates =
+        cert_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
+    if (daemon->certificates == NULL)
         return false;
     fill_view(daemon);
     daemon->api = http_api_open(daemon->base, &daemon->view, error);
@@ -328,6 +344,22 @@ static bool terminal_is_gone(const struct daemon *daemon)
            (terminal.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+/* HUP: what can be read anew without a restart. */
+static void reload(struct daemon *daemon)
+{
+    struct tls_look look;
+
+    cert_watch_reload(daemon->certificates, &look);
+    if (look.profiles == 0)
+        log_message(LOG_WARN, "reload_unavailable",
+                    "HUP: reload is not available in this version; nothing has changed");
+    else
+        log_message(look.failed > 0 ? LOG_WARN : LOG_INFO, "reloaded",
+                    "HUP: %u of %u TLS profiles were loaded anew, %u failed and stay as they were; "
+                    "the configuration is not read anew in this version",
+                    look.changed, look.profiles, look.failed);
+}
+
 static void on_signal(evutil_socket_t number, short events, void *argument)
 {
     struct daemon *daemon = argument;
@@ -352,8 +384,7 @@ static void on_signal(evutil_socket_t number, short events, void *argument)
             stop_gently(daemon, "HUP");
             break;
         }
-        log_message(LOG_WARN, "reload_unavailable",
-                    "HUP: reload is not available in this version; nothing has changed");
+        reload(daemon);
         break;
     case SIGUSR2:
         log_message(LOG_WARN, "upgrade_unavailable",
@@ -462,6 +493,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     unsigned stuck;
 
     http_api_close(daemon->api);
+    cert_watch_close(daemon->certificates);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);
     pid_file_remove(&daemon->pid_file);

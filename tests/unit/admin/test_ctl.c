@@ -118,12 +118,12 @@ static void test_lists_are_tsv_where_there_is_no_terminal(void **state)
     served_ready(&served);
     served_start(&served);
     snprintf(expected, sizeof(expected),
-             "ID\tAGE\tPHASE\tCLIENT\tLISTENER\tPOOL\tSERVER\tUPLOAD\tDOWNLOAD\tPATH\n"
-             "%s\t1.5\trelay\t192.0.2.1:5\tweb\tapp\ta1\t50\t0\tcopy\n",
+             "ID\tAGE\tPHASE\tCLIENT\tLISTENER\tPOOL\tSERVER\tUPLOAD\tDOWNLOAD\tPATH\tSNI\n"
+             "%s\t1.5\trelay\t192.0.2.1:5\tweb\tapp\ta1\t50\t0\tcopy\t\n",
              session_id_text(5, id));
     assert_run("sessions", EX_OK, expected);
     assert_run("sessions --listener db", EX_OK,
-               "ID\tAGE\tPHASE\tCLIENT\tLISTENER\tPOOL\tSERVER\tUPLOAD\tDOWNLOAD\tPATH\n");
+               "ID\tAGE\tPHASE\tCLIENT\tLISTENER\tPOOL\tSERVER\tUPLOAD\tDOWNLOAD\tPATH\tSNI\n");
     assert_run("listeners", EX_OK,
                "LISTENER\tSESSIONS\tACCEPTED\tREJECTED\tUPLOAD\tDOWNLOAD\tADDRESSES\n"
                "web\t0\t0\t0\t0\t0\t127.0.0.1:8080,127.0.0.1:8081\n"

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "admin/fake_process.h"
+#include "admin/fake_profiles.h"
 #include "admin/metrics.h"
 
 static char *scrape(struct fake_process *process)
@@ -28,6 +29,62 @@ static void assert_line(const char *text, const char *line)
             return;
     }
     fail_msg("no line '%s' in:\n%s", line, text);
+}
+
+static size_t occurrences(const char *text, const char *word)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text++)
+        count++;
+    return count;
+}
+
+static void test_tls_is_counted_for_those_who_speak_it(void **state)
+{
+    struct fake_process process;
+    struct relay_counters *counters;
+    char *text;
+
+    fake_process_init(&process);
+    fake_profiles_add(&process);
+    counters = &process.workers[1].counters;
+    counter_add(&counters->tls_bytes, 11);
+    counter_add(&counters->listeners[0].handshakes.done[SESSION_TLS_1_2], 12);
+    counter_add(&counters->listeners[0].handshakes.done[SESSION_TLS_1_3], 13);
+    counter_add(&counters->listeners[0].handshakes.failed, 14);
+    counter_add(&counters->pools[1].handshakes.timed_out, 15);
+    counter_add(&counters->pools[1].handshakes.resumed, 16);
+    latency_observe(&counters->listeners[0].handshakes.took, 2000);
+    counter_add(&counters->servers[2].connects[CONNECT_TLS], 17);
+    text = scrape(&process);
+    assert_line(text, "culvert_relayed_bytes_total{path=\"tls\"} 11");
+    assert_line(text, "culvert_tls_handshakes_total{side=\"client\",owner=\"web\",result=\"ok\","
+                      "version=\"TLSv1.2\"} 12");
+    assert_line(text, "culvert_tls_handshakes_total{side=\"client\",owner=\"web\",result=\"ok\","
+                      "version=\"TLSv1.3\"} 13");
+    assert_line(text, "culvert_tls_handshakes_total{side=\"client\",owner=\"web\","
+                      "result=\"failed\",version=\"\"} 14");
+    assert_line(text, "culvert_tls_handshakes_total{side=\"server\",owner=\"pg\","
+                      "result=\"timeout\",version=\"\"} 15");
+    assert_line(text, "culvert_tls_resumptions_total{side=\"server\",owner=\"pg\"} 16");
+    assert_line(text, "culvert_tls_handshake_duration_seconds_bucket{side=\"client\","
+                      "owner=\"web\",le=\"0.0025\"} 1");
+    assert_line(text, "culvert_connects_total{pool=\"pg\",server=\"p1\",result=\"tls\"} 17");
+    /* Who speaks no TLS has no series of it. */
+    assert_int_equal(occurrences(text, "owner=\"db\""), 0);
+    assert_int_equal(occurrences(text, "owner=\"app\""), 0);
+    /* Of certificates with one name the first to expire, once; both roles of a section together. */
+    assert_line(text, "culvert_tls_certificate_expiry_timestamp_seconds{tls=\"public\","
+                      "subject=\"www.example.com\"} 1900000000");
+    assert_line(text, "culvert_tls_certificate_expiry_timestamp_seconds{tls=\"public\","
+                      "subject=\"mail.example.com\"} 1800000000");
+    assert_int_equal(occurrences(text, "seconds{tls=\"public\""), 2);
+    assert_line(text, "culvert_tls_reloads_total{tls=\"public\",result=\"ok\"} 8");
+    assert_line(text, "culvert_tls_reloads_total{tls=\"public\",result=\"failed\"} 1");
+    assert_int_equal(occurrences(text, "reloads_total{tls="), 2);
+    free(text);
+    fake_process_end(&process);
 }
 
 static void test_series_are_zero_before_anything_happened(void **state)
@@ -215,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_series_are_zero_before_anything_happened),
         cmocka_unit_test(test_series_carry_their_numbers),
+        cmocka_unit_test(test_tls_is_counted_for_those_who_speak_it),
         cmocka_unit_test(test_a_server_is_in_exactly_one_state),
         cmocka_unit_test(test_a_server_without_an_address_is_down),
         cmocka_unit_test(test_families_are_complete_and_unique),
