@@ -394,7 +394,7 @@ static void tls_release(struct conn *conn, bool is_reset)
 {
     struct tls_conn *tls = conn->tls;
 
-    if (!is_reset)
+    if (!is_reset && !tls->bio.at_end)
         drop_input(conn);
     conn->tls = NULL;
     SSL_free(tls->ssl);

@@ -548,6 +548,32 @@ static void test_closing_takes_the_conn_off_the_recheck_list(void **state)
     line_close(&line);
 }
 
+static void test_wants_of_tls_cross_over(void **state)
+{
+    struct line line;
+
+    (void)state;
+    line_open(&line);
+    line.conn.ready_in = line.conn.ready_out = false;
+    conn_note_event(&line.conn, EV_READ);
+    assert_true(line.conn.ready_in && !line.conn.ready_out);
+    line.conn.ready_in = false;
+    conn_note_event(&line.conn, EV_WRITE);
+    assert_true(!line.conn.ready_in && line.conn.ready_out);
+
+    line.conn.ready_out = false;
+    line.conn.write_wants_read = true;
+    line.conn.is_drained = true;
+    conn_note_event(&line.conn, EV_READ);
+    assert_true(line.conn.ready_in && line.conn.ready_out && !line.conn.is_drained);
+
+    line.conn.ready_in = line.conn.ready_out = false;
+    line.conn.read_wants_write = true;
+    conn_note_event(&line.conn, EV_WRITE);
+    assert_true(line.conn.ready_in && line.conn.ready_out);
+    line_close(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -578,6 +604,7 @@ int main(void)
         cmocka_unit_test(test_watching_reports_what_was_there_before),
         cmocka_unit_test(test_a_closed_conn_has_no_events),
         cmocka_unit_test(test_closing_takes_the_conn_off_the_recheck_list),
+        cmocka_unit_test(test_wants_of_tls_cross_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1060,6 +1060,94 @@ static void test_releasing_twice_is_harmless(void **state)
     }
 }
 
+/* ---- what TLS answers, played by a conn that does as it is told --------------------------------
+ */
+
+static struct {
+    unsigned reads;
+    unsigned shutdowns;
+    bool has_room; /* for the end */
+    bool is_ready; /* a read without a byte leaves the conn ready: there may be more records */
+} told;
+
+static enum io_result told_read(struct conn *conn, void *bytes, size_t size, size_t *moved)
+{
+    (void)bytes;
+    (void)size;
+    (void)moved;
+    told.reads++;
+    conn->ready_in = told.is_ready;
+    conn->is_drained = !told.is_ready;
+    return IO_BLOCKED;
+}
+
+static enum io_result told_shutdown_write(struct conn *conn)
+{
+    told.shutdowns++;
+    if (!told.has_room) {
+        conn->ready_out = false;
+        return IO_BLOCKED;
+    }
+    return conn_plain_ops.shutdown_write(conn);
+}
+
+static void test_end_without_room_starts_the_stall_clock_and_is_tried_again(void **state)
+{
+    struct conn_ops ops = conn_plain_ops;
+    struct line line;
+
+    (void)state;
+    memset(&told, 0, sizeof(told));
+    line_open(&line, FLOW_COPY);
+    ops.shutdown_write = told_shutdown_write;
+    ops.close_ends = false;
+    line.destination.ops = &ops;
+    peer_send(line.sender, 0, 100);
+    shutdown(line.sender, SHUT_WR);
+    settle(&line);
+    assert_int_equal(pump(&line), FLOW_WAITS_FOR_DESTINATION);
+    assert_int_equal(line.flow.state, FLOW_ENDING);
+    assert_int_equal(flow_held(&line.flow), 0);
+    assert_int_equal(line.flow.stalled_ms, line.now_ms);
+    assert_int_equal(told.shutdowns, 1);
+    /* No try without an event, and the clock goes on. */
+    line.now_ms += 500;
+    assert_int_equal(pump(&line), FLOW_WAITS_FOR_DESTINATION);
+    assert_int_equal(told.shutdowns, 1);
+    assert_int_equal(line.flow.stalled_ms, line.now_ms - 500);
+    told.has_room = true;
+    edge_out(&line);
+    assert_int_equal(pump(&line), FLOW_WAITS_FOR_NOTHING);
+    assert_int_equal(line.flow.state, FLOW_ENDED);
+    assert_int_equal(line.flow.stalled_ms, 0);
+    receive(&line, 0, 100);
+    assert_receiver_sees(&line, PEER_ENDED);
+    line_close(&line);
+}
+
+static void test_read_that_worked_for_nothing_takes_another_turn(void **state)
+{
+    struct conn_ops ops = conn_plain_ops;
+    struct line line;
+
+    (void)state;
+    memset(&told, 0, sizeof(told));
+    line_open(&line, FLOW_COPY);
+    ops.read = told_read;
+    ops.short_read_empties = false;
+    line.source.ops = &ops;
+    told.is_ready = true;
+    assert_int_equal(pump(&line), FLOW_WAITS_FOR_TURN);
+    assert_int_equal(told.reads, RELAY_ROUNDS);
+    assert_false(list_contains_link(&line.source.recheck));
+    told.is_ready = false;
+    assert_int_equal(pump(&line), FLOW_WAITS_FOR_SOURCE);
+    assert_int_equal(told.reads, RELAY_ROUNDS + 1);
+    /* Its last recv was short: an end or a reset may hide behind, without another edge. */
+    assert_true(list_contains_link(&line.source.recheck));
+    line_close(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1096,6 +1184,8 @@ int main(void)
         cmocka_unit_test(test_flow_without_memory_for_a_residue_is_broken_by_memory),
         cmocka_unit_test(test_breaking_drops_what_is_held_but_not_an_end_that_was_passed_on),
         cmocka_unit_test(test_releasing_twice_is_harmless),
+        cmocka_unit_test(test_end_without_room_starts_the_stall_clock_and_is_tried_again),
+        cmocka_unit_test(test_read_that_worked_for_nothing_takes_another_turn),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
