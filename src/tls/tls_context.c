@@ -25,6 +25,9 @@
    each one that resumes brings a new ticket. */
 #define TICKETS_PER_HANDSHAKE 1
 
+/* Goes before the names of a peer that is believed but not admitted. */
+#define NOT_ALLOWED "not one of allow_san: "
+
 static struct tls_context *context_of(const SSL *ssl)
 {
     return SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
@@ -79,12 +82,15 @@ static int on_certificate(SSL *ssl, void *argument)
     return 1;
 }
 
-/* SSL_CTX_set_tlsext_servername_callback(3): only with sni_mismatch = alert. */
+/* SSL_CTX_set_tlsext_servername_callback(3). The answer OK also lets a session of TLS 1.2 keep the
+   name, so that it is known of a resumed one. */
 static int on_server_name(SSL *ssl, int *alert, void *argument)
 {
     const struct tls_context *context = argument;
     bool is_known;
 
+    if (!context->policy->options.sni_mismatch_alert)
+        return SSL_TLSEXT_ERR_OK;
     choose(context->material, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), &is_known);
     if (is_known)
         return SSL_TLSEXT_ERR_OK;
@@ -191,6 +197,28 @@ static bool name_authorities(SSL_CTX *ssl_ctx, const struct tls_trust *trust)
     return true;
 }
 
+/*
+ * The verify callback: also whether a certificate that is believed is one of allow_san, so that the
+ * other side gets an alert. What the handshake does not verify again, a resumed session, is looked
+ * at by tls_context_accepts().
+ */
+static int on_verified(int is_good, X509_STORE_CTX *verification)
+{
+    SSL *ssl = X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx());
+    const struct tls_identity *identity = context_of(ssl)->policy->identity;
+    X509 *certificate = X509_STORE_CTX_get_current_cert(verification);
+    char names[256];
+
+    is_good = tls_trust_verify(is_good, verification);
+    if (!is_good || identity == NULL || X509_STORE_CTX_get_error_depth(verification) > 0 ||
+        tls_identity_admits(identity, certificate))
+        return is_good;
+    tls_identity_describe(certificate, names, sizeof(names));
+    ERR_raise_data(ERR_LIB_USER, ERR_R_OPERATION_FAIL, "%s%s", NOT_ALLOWED, names);
+    X509_STORE_CTX_set_error(verification, X509_V_ERR_CERT_REJECTED);
+    return 0;
+}
+
 static bool set_verification(const struct tls_context *context, struct error *error)
 {
     const struct tls_trust *trust = &context->material->trust;
@@ -207,7 +235,7 @@ static bool set_verification(const struct tls_context *context, struct error *er
         mode = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
         break;
     }
-    SSL_CTX_set_verify(context->ssl_ctx, mode, tls_trust_verify);
+    SSL_CTX_set_verify(context->ssl_ctx, mode, on_verified);
     if (!tls_trust_apply(trust, context->ssl_ctx))
         return refuse("ca_file", error);
     /* The system's are too many for a handshake. */
@@ -251,10 +279,8 @@ static bool set_server_role(struct tls_context *context, const struct tls_ticket
     SSL_CTX_set_options(ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     if (tls_material_has_choice(material))
         SSL_CTX_set_cert_cb(ssl_ctx, on_certificate, context);
-    if (policy->options.sni_mismatch_alert) {
-        SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
-        SSL_CTX_set_tlsext_servername_arg(ssl_ctx, context);
-    }
+    SSL_CTX_set_tlsext_servername_callback(ssl_ctx, on_server_name);
+    SSL_CTX_set_tlsext_servername_arg(ssl_ctx, context);
     if (policy->alpn != NULL)
         SSL_CTX_set_alpn_select_cb(ssl_ctx, on_alpn, (void *)policy);
     if (material->staple.bytes != NULL) {
@@ -267,25 +293,6 @@ static bool set_server_role(struct tls_context *context, const struct tls_ticket
 /* ---- client role: sessions to resume ----------------------------------------------------------
  */
 
-/* What sessions are kept under: the server, and whom it claims to be. Of the SSL, so that it is the
-   same when a session comes and when one is looked for. */
-static uint64_t session_key_of(SSL *ssl, uint64_t server)
-{
-    const char *sent = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    const char *verified = X509_VERIFY_PARAM_get0_host(SSL_get0_param(ssl), 0);
-    char *address = X509_VERIFY_PARAM_get1_ip_asc(SSL_get0_param(ssl));
-    const char *names[] = {sent, verified, address};
-    uint64_t key = server;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        const char *name = names[i] == NULL ? "" : names[i];
-
-        key = XXH3_64bits_withSeed(name, strlen(name) + 1, key);
-    }
-    OPENSSL_free(address);
-    return key;
-}
-
 /* SSL_CTX_sess_set_new_cb(3): a session that can be resumed; 1 keeps the reference. */
 static int on_new_session(SSL *ssl, SSL_SESSION *session)
 {
@@ -294,7 +301,7 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 
     if (peer == NULL || context->sessions == NULL)
         return 0;
-    tls_sessions_put(context->sessions, session_key_of(ssl, peer->session_key), session);
+    tls_sessions_put(context->sessions, peer->session_key, session);
     return 1;
 }
 
@@ -445,35 +452,32 @@ static bool set_name(const struct tls_policy *policy, SSL *ssl, const char *name
            (!verifies_name(policy) || X509_VERIFY_PARAM_set1_host(parameters, host, length) == 1);
 }
 
+static bool resume(struct tls_sessions *sessions, SSL *ssl, uint64_t key)
+{
+    SSL_SESSION *session = tls_sessions_take(sessions, key);
+    bool is_set = session == NULL || SSL_set_session(ssl, session) == 1;
+
+    SSL_SESSION_free(session);
+    return is_set;
+}
+
 bool tls_context_prepare(struct tls_context *context, SSL *ssl, const struct tls_target *target)
 {
     const struct tls_policy *policy = context->policy;
+    struct tls_peer *peer = SSL_get_app_data(ssl);
     const char *name;
-    SSL_SESSION *session = NULL;
-    bool is_set = true;
 
     if (context->role == TLS_SERVER)
         return true;
     name = target->server_name != NULL ? target->server_name : policy->options.server_name;
-    if (name != NULL && !set_name(policy, ssl, name))
-        return false;
-    if (context->sessions != NULL)
-        session = tls_sessions_take(context->sessions, session_key_of(ssl, target->session_key));
-    if (session != NULL) {
-        is_set = SSL_set_session(ssl, session) == 1;
-        SSL_SESSION_free(session);
+    if (name != NULL) {
+        if (!set_name(policy, ssl, name))
+            return false;
+        peer->verifies_name = verifies_name(policy);
+        /* A session proves the name that it was made with, no other. */
+        peer->session_key = XXH3_64bits_withSeed(name, strlen(name), target->session_key);
     }
-    return is_set;
-}
-
-static bool has_verified_name(SSL *ssl)
-{
-    X509_VERIFY_PARAM *parameters = SSL_get0_param(ssl);
-    char *address = X509_VERIFY_PARAM_get1_ip_asc(parameters);
-    bool is_set = address != NULL || X509_VERIFY_PARAM_get0_host(parameters, 0) != NULL;
-
-    OPENSSL_free(address);
-    return is_set;
+    return context->sessions == NULL || resume(context->sessions, ssl, peer->session_key);
 }
 
 /* What the certificate of a resumed session is now, other than when it was verified. */
@@ -486,6 +490,7 @@ static bool is_still_valid(SSL *ssl, X509 *certificate)
 static const char *find_objection(const struct tls_context *context, SSL *ssl)
 {
     const struct tls_policy *policy = context->policy;
+    const struct tls_peer *peer = SSL_get_app_data(ssl);
     X509 *certificate = SSL_get0_peer_certificate(ssl);
     long result = SSL_get_verify_result(ssl);
 
@@ -499,7 +504,7 @@ static const char *find_objection(const struct tls_context *context, SSL *ssl)
         return X509_verify_cert_error_string(result);
     if (!is_still_valid(ssl, certificate))
         return "the certificate of the resumed session has expired";
-    if (context->role == TLS_CLIENT && verifies_name(policy) && !has_verified_name(ssl))
+    if (context->role == TLS_CLIENT && verifies_name(policy) && !peer->verifies_name)
         return "no server_name to verify the certificate by";
     if (policy->identity != NULL && !tls_identity_admits(policy->identity, certificate))
         return "";
@@ -516,7 +521,7 @@ bool tls_context_accepts(const struct tls_context *context, SSL *ssl, char *text
         return true;
     if (*objection == 0) {
         tls_identity_describe(SSL_get0_peer_certificate(ssl), names, sizeof(names));
-        text_append(&words, "not one of allow_san: ");
+        text_append(&words, NOT_ALLOWED);
         objection = names;
     }
     text_append(&words, objection);

@@ -7,29 +7,37 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
-/* The libraries below report their part of a failure first, the TLS part says what it means. */
-static unsigned long take_most_telling(void)
+/*
+ * The libraries below report their part of a failure first, the TLS part says what it means. Words
+ * of our own (ERR_LIB_USER, raised within a callback) say most; they go to `own`.
+ */
+static unsigned long take_most_telling(struct text *own)
 {
     unsigned long first = 0;
     unsigned long of_tls = 0;
     unsigned long error;
+    const char *data;
+    int flags;
 
-    while ((error = ERR_get_error()) != 0) {
+    while ((error = ERR_get_error_all(NULL, NULL, NULL, &data, &flags)) != 0) {
         if (first == 0)
             first = error;
         if (of_tls == 0 && ERR_GET_LIB(error) == ERR_LIB_SSL)
             of_tls = error;
+        if (ERR_GET_LIB(error) == ERR_LIB_USER && (flags & ERR_TXT_STRING) != 0)
+            text_append(own, data);
     }
     return of_tls != 0 ? of_tls : first;
 }
 
 void tls_error_take(const SSL *ssl, struct text *text)
 {
-    unsigned long error = take_most_telling();
+    size_t before = text->length;
+    unsigned long error = take_most_telling(text);
     const char *words = ERR_reason_error_string(error);
     long verified;
 
-    if (error == 0)
+    if (error == 0 || text->length > before)
         return;
     if (words != NULL)
         text_append(text, words);

@@ -198,9 +198,8 @@ struct walk {
    before. */
 static bool walk_step(struct walk *walk, size_t *mark)
 {
-    struct text done = {.bytes = walk->done,
-                        .length = strlen(walk->done),
-                        .capacity = sizeof(walk->done)};
+    struct text done = {
+        .bytes = walk->done, .length = strlen(walk->done), .capacity = sizeof(walk->done)};
     size_t start = strspn(walk->rest, "/");
     size_t length = strcspn(walk->rest + start, "/");
 

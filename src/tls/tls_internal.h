@@ -47,7 +47,9 @@ static inline struct tls_context *tls_context_ref(struct tls_context *context)
 /* What a conn's SSL_get_app_data() points to. Callbacks of OpenSSL find their way by it. */
 struct tls_peer {
     struct tls_context *context;
-    uint64_t session_key; /* of struct tls_target; 0 in the server role */
+    uint64_t session_key; /* of struct tls_target; 0 in the server role. The profile makes it one
+                             that other names do not share */
+    bool verifies_name;   /* set by the profile: the certificate must have the server's name */
 };
 
 /* ---- profiles provide --------------------------------------------------------------------------

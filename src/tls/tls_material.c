@@ -147,10 +147,13 @@ static void warn_of_early_certificates(const struct tls_credentials *list, int64
 {
     char day[16];
 
-    for (size_t i = 0; i < list->count && warning->length == 0; i++) {
-        if (list->items[i].not_before_s > now_s)
-            text_append_format(warning, "the certificate %s is not valid before %s",
-                               list->items[i].file, tls_day_text(list->items[i].not_before_s, day));
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->items[i].not_before_s <= now_s)
+            continue;
+        text_append_format(warning, "%sthe certificate %s is not valid before %s",
+                           warning->length > 0 ? "; " : "", list->items[i].file,
+                           tls_day_text(list->items[i].not_before_s, day));
+        return; /* one is enough to look at the clock */
     }
 }
 
@@ -178,6 +181,9 @@ static bool load_all(struct tls_material *material, const struct tls_policy *pol
                          &warning, error))
         return false;
     warn_of_early_certificates(&material->credentials, now_s, &warning);
+    if (options->keylog_file != NULL)
+        text_append_format(&warning, "%swho reads keylog_file %s can read all sessions",
+                           warning.length > 0 ? "; " : "", options->keylog_file);
     return true;
 }
 

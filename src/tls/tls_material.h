@@ -28,7 +28,7 @@ struct tls_material {
     struct tls_staple staple;
     struct tls_tickets tickets; /* of ticket_key_file; count 0: random ones are used */
     unsigned char policy_digest[32];
-    char warning[256]; /* a sentence, or empty */
+    char warning[512]; /* sentences, or empty */
 };
 
 /* Reads every file. NULL with the error set. */

@@ -56,14 +56,14 @@ static void free_list(const char *const *list)
     free((void *)list);
 }
 
-#define TEXTS 11
+#define TEXTS 12
 
 static void collect_texts(struct tls_options *options, const char **texts[TEXTS])
 {
     const char **all[TEXTS] = {
         &options->name,         &options->cert,     &options->key,         &options->cert_dir,
         &options->ca_file,      &options->crl_file, &options->server_name, &options->ciphers,
-        &options->ciphersuites, &options->groups,   &options->ocsp_file,
+        &options->ciphersuites, &options->groups,   &options->ocsp_file,   &options->keylog_file,
     };
 
     memcpy(texts, all, sizeof(all));
@@ -81,7 +81,6 @@ static bool own_options(struct tls_options *options)
         is_owned = own_text(texts[i]) && is_owned;
     for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
         is_owned = own_list(lists[i]) && is_owned;
-    options->keylog_file = NULL; /* opened once, never again */
     return is_owned;
 }
 

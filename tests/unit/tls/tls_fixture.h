@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/text.h"
+#include "tls/tls_error.h"
 #include "tls/tls_internal.h"
 
 #define FIXTURE __attribute__((unused)) static
@@ -200,6 +202,7 @@ FIXTURE const char *fixture_pem(const char *path, const struct fixture_id *id, b
 struct fixture_link {
     SSL *client;
     SSL *server;
+    char words[256]; /* why the handshake failed, in OpenSSL's words or ours */
 };
 
 FIXTURE struct fixture_link fixture_link(SSL_CTX *client, SSL_CTX *server)
@@ -218,8 +221,20 @@ FIXTURE struct fixture_link fixture_link(SSL_CTX *client, SSL_CTX *server)
     return link;
 }
 
+/* One side has failed: keeps the reason, and lets the other one read the alert. Returns false. */
+FIXTURE bool fixture_fail(struct fixture_link *link, SSL *failed)
+{
+    struct text words = text_over(link->words, sizeof(link->words));
+    char byte;
+
+    tls_error_take(failed, &words);
+    SSL_read(failed == link->client ? link->server : link->client, &byte, 1);
+    ERR_clear_error();
+    return false;
+}
+
 /* Runs the handshake to its end on both sides, and lets tickets arrive; false when one side fails.
-   The error queue keeps what the failing call left. */
+ */
 FIXTURE bool fixture_shake_hands(struct fixture_link *link)
 {
     char byte;
@@ -236,7 +251,7 @@ FIXTURE bool fixture_shake_hands(struct fixture_link *link)
             if (result == 1)
                 done++;
             else if (SSL_get_error(ends[j], result) != SSL_ERROR_WANT_READ)
-                return false;
+                return fixture_fail(link, ends[j]);
         }
         if (done == 2) {
             int result = SSL_read(link->client, &byte, 1);
