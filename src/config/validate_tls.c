@@ -130,11 +130,9 @@ static void check_section(const struct tls_checker *checker, const struct sectio
         diagnostics_error(checker->diagnostics, TOPIC_TLS, place(section, TLS_OPTION_KEY),
                           "%s has a 'key' and no 'cert' that it belongs to", where);
     if (is_set(section, TLS_OPTION_KEYLOG_FILE))
-        diagnostics_warning(checker->diagnostics, TOPIC_EXPOSED,
-                            place(section, TLS_OPTION_KEYLOG_FILE),
-                            "%s writes the secrets of its sessions: who reads the file can read "
-                            "the traffic",
-                            where);
+        diagnostics_warning(
+            checker->diagnostics, TOPIC_EXPOSED, place(section, TLS_OPTION_KEYLOG_FILE),
+            "%s has a 'keylog_file': who reads the file can read the traffic", where);
     if (server != NULL)
         check_server_role(checker, section, server);
     if (client != NULL)
