@@ -124,20 +124,20 @@ static const char *read_name(struct span body, struct client_hello *hello)
     size_t type;
 
     if (!is_vector(body, 2, &list) || !take_number(&list, 1, &type))
-        return "a length in its server_name does not fit";
+        return "a length in the ClientHello's server_name does not fit";
     if (type != 0)
-        return "its server_name is no host name";
+        return "the ClientHello's server_name is no host name";
     if (!take_vector(&list, 2, &name))
-        return "a length in its server_name does not fit";
+        return "a length in the ClientHello's server_name does not fit";
     if (list.left != 0)
-        return "it asks for more than one name";
+        return "the ClientHello asks for more than one name";
     if (name.left >= CLIENT_HELLO_NAME_BYTES)
-        return "the name that it asks for is longer than 255 bytes";
+        return "the name that the client asks for is longer than 255 bytes";
     for (size_t i = 0; i < name.left; i++) {
         unsigned char byte = name.at[i];
 
         if (byte <= ' ' || byte > '~')
-            return "the name that it asks for holds a byte that no name has";
+            return "the name that the client asks for holds a byte that no name has";
         hello->name[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
     }
     if (name.left > 0 && name.at[name.left - 1] == '.')
@@ -152,11 +152,11 @@ static const char *read_alpn(struct span body, struct client_hello *hello)
     struct span protocol;
 
     if (!is_vector(body, 2, &list) || list.left == 0)
-        return "a length in its protocols (ALPN) does not fit";
+        return "a length in the ClientHello's protocols (ALPN) does not fit";
     /* What fits is kept, always from the first one on. */
     for (bool fits = true; list.left > 0;) {
         if (!take_vector(&list, 1, &protocol) || protocol.left == 0)
-            return "a length in its protocols (ALPN) does not fit";
+            return "a length in the ClientHello's protocols (ALPN) does not fit";
         fits = fits && 1 + protocol.left <= CLIENT_HELLO_ALPN_BYTES - hello->alpn_size;
         if (fits) {
             memcpy(hello->alpn + hello->alpn_size, protocol.at - 1, 1 + protocol.left);
@@ -190,9 +190,9 @@ static const char *read_extensions(struct span list, struct client_hello *hello)
         size_t type;
 
         if (!take_number(&list, 2, &type) || !take_vector(&list, 2, &body))
-            return "a length in its extensions does not fit";
+            return "a length in the ClientHello's extensions does not fit";
         if (!see(&seen, type))
-            return "it has an extension twice";
+            return "the ClientHello has an extension twice";
         if (type == EXTENSION_SERVER_NAME)
             fault = read_name(body, hello);
         else if (type == EXTENSION_ALPN)
@@ -200,7 +200,7 @@ static const char *read_extensions(struct span list, struct client_hello *hello)
         else if (type == EXTENSION_ENCRYPTED_CLIENT_HELLO)
             hello->has_ech = true;
         else if (type == EXTENSION_PRE_SHARED_KEY && list.left > 0)
-            fault = "its pre_shared_key is not the last extension";
+            fault = "the ClientHello's pre_shared_key is not the last extension";
     }
     return fault;
 }
@@ -219,7 +219,7 @@ static const char *read_message(struct span message, struct client_hello *hello)
         !take_vector(&message, 1, &compressions))
         return misfit_detail;
     if (ciphers.left == 0 || ciphers.left % 2 != 0 || compressions.left == 0)
-        return "it offers no ciphers or no compression method";
+        return "the ClientHello offers no ciphers or no compression method";
     /* Before TLS 1.2 extensions may be missing altogether. */
     if (message.left == 0)
         return NULL;
@@ -267,7 +267,7 @@ static enum client_hello_verdict join(struct joined *joined, const unsigned char
     }
     joined->size += size;
     if (joined->size > 0 && joined->bytes[0] != MESSAGE_CLIENT_HELLO)
-        return broken(hello, "it begins with another handshake message than a ClientHello");
+        return broken(hello, "the client begins with another handshake message than a ClientHello");
     if (joined->size >= MESSAGE_HEADER_BYTES) {
         struct span length = {joined->bytes + 1, 3};
 

@@ -7,6 +7,7 @@
 - generated pages are what the program prints;
 - docs/reference/api.md has every path and every metric of the source, and no others;
 - docs/reference/log-fields.md has every key of a session's record and every event;
+- docs/reference/client-hello.md has every sentence that a refused ClientHello gets;
 - every configuration in conf/ and every block of the pages tagged ini passes `culvert -t`, with a
   certificate wherever it names one;
 - links between pages, their anchors included, lead somewhere.
@@ -127,6 +128,21 @@ def check_events(_):
         yield "found no event in the source"
 
 
+def check_hello_faults(_):
+    """What the reader of ClientHellos may say of a client, against the page's table."""
+    source = (ROOT / "src/tls/client_hello.c").read_text()
+    source = re.sub(r'"\s*\n\s*"', "", source)  # a string may go on in the next line
+    said = set(re.findall(r'"((?:the|a|another) [^"]+)"', source))
+    said = {sentence for sentence in said if not sentence.startswith("a ClientHello that")}
+    said.discard("the ClientHello is not complete")  # no verdict: more bytes are waited for
+    page = (ROOT / "docs/reference/client-hello.md").read_text()
+    documented = set(re.findall(r"^\| `([^`]+)` \|", page.split("## What is refused")[1], re.M))
+    documented.discard("tls_error")  # the head of the table
+    yield from (f"'{sentence}' is only in one place" for sentence in sorted(said ^ documented))
+    if not said:
+        yield "found no sentence in the source"
+
+
 def make_certificate(path):
     """A PEM file with a key and a certificate that is its own authority."""
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
@@ -206,6 +222,7 @@ CHECKS = {
     "paths and metrics are those of the source": check_api,
     "the keys of a session's record are those of the source": check_record,
     "events are described": check_events,
+    "what may be wrong with a ClientHello is described": check_hello_faults,
     "configurations in conf/ pass -t": check_configurations,
     "configurations in the pages pass -t": check_ini_blocks,
     "links lead somewhere": check_links,
