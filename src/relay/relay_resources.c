@@ -23,6 +23,30 @@
 static const struct timeval no_delay = {0, 0};
 static const struct timeval tick_delay = {0, RELAY_TICK_MS * 1000};
 
+static const struct timeval far_away = {10 * 365 * 86400, 0};
+
+/* Room that was given up comes back with memory. */
+static void keep_rooms(struct relay_resources *resources)
+{
+    for (size_t i = 0; i < RELAY_ROOMS; i++) {
+        if (!evtimer_pending(resources->rooms[i], NULL))
+            event_add(resources->rooms[i], &far_away);
+    }
+}
+
+bool relay_add_timer(struct relay_resources *resources, struct event *timer,
+                     const struct timeval *delay)
+{
+    for (size_t i = 0; event_add(timer, delay) == -1; i++) {
+        while (i < RELAY_ROOMS && !evtimer_pending(resources->rooms[i], NULL))
+            i++;
+        if (i >= RELAY_ROOMS)
+            return false;
+        event_del(resources->rooms[i]);
+    }
+    return true;
+}
+
 /* Sessions queued when the turn begins; those that queue meanwhile wait for the next. Then one step
    of the handshake that has waited longest. */
 static void on_run_queue(evutil_socket_t fd, short what, void *argument)
@@ -34,6 +58,7 @@ static void on_run_queue(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     resources->is_run_pending = false;
+    keep_rooms(resources);
     list_init(&turn);
     list_move_all(&turn, &resources->run_queue);
     while ((link = list_take_first(&turn)) != NULL)
@@ -124,6 +149,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     resources->is_tick_pending = false;
+    keep_rooms(resources);
     tick_rechecks(resources);
     tick_buffer_waiters(resources);
     if (!list_is_empty(&resources->recheck) || !list_is_empty(&resources->buffer_waiters))
@@ -134,24 +160,24 @@ void relay_wake_run_queue(struct relay_resources *resources)
 {
     if (resources->is_run_pending)
         return;
-    if (fault_is(FAULT_EVENT_ACTIVE_QUEUE))
+    if (fault_is(FAULT_EVENT_ACTIVE_QUEUE)) {
         event_active(resources->run_event, EV_TIMEOUT, 0);
-    else
-        event_add(resources->run_event, &no_delay);
-    resources->is_run_pending = true;
+        resources->is_run_pending = true;
+        return;
+    }
+    resources->is_run_pending = relay_add_timer(resources, resources->run_event, &no_delay);
 }
 
 void relay_wake_tick(struct relay_resources *resources)
 {
     if (resources->is_tick_pending)
         return;
-    event_add(resources->tick_event, &tick_delay);
-    resources->is_tick_pending = true;
+    resources->is_tick_pending = relay_add_timer(resources, resources->tick_event, &tick_delay);
 }
 
 void relay_offer_place(struct relay_resources *resources)
 {
-    event_add(resources->place_event, &no_delay);
+    (void)relay_add_timer(resources, resources->place_event, &no_delay);
 }
 
 void relay_recheck(struct relay_resources *resources, struct conn *conn)
@@ -202,6 +228,23 @@ uint64_t relay_random(struct relay_resources *resources)
     return x * UINT64_C(2685821657736338717);
 }
 
+static void on_far_day(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    (void)argument;
+}
+
+static bool make_rooms(struct relay_resources *resources)
+{
+    for (size_t i = 0; i < RELAY_ROOMS; i++) {
+        resources->rooms[i] = evtimer_new(resources->base, on_far_day, NULL);
+        if (resources->rooms[i] == NULL || event_add(resources->rooms[i], &far_away) == -1)
+            return false;
+    }
+    return true;
+}
+
 bool relay_resources_init(struct relay_resources *resources, struct event_base *base,
                           const struct snapshot *snapshot, struct buffer_budget *buffers,
                           struct pipe_budget *pipes)
@@ -223,7 +266,8 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
     resources->run_event = evtimer_new(base, on_run_queue, resources);
     resources->tick_event = evtimer_new(base, on_tick, resources);
     if (resources->scratch == NULL || resources->looks == NULL || resources->run_event == NULL ||
-        resources->tick_event == NULL || !relay_counters_init(&resources->counters, snapshot)) {
+        resources->tick_event == NULL || !make_rooms(resources) ||
+        !relay_counters_init(&resources->counters, snapshot)) {
         relay_resources_release(resources);
         return false;
     }
@@ -244,6 +288,10 @@ void relay_resources_release(struct relay_resources *resources)
         event_free(resources->run_event);
     if (resources->tick_event != NULL)
         event_free(resources->tick_event);
+    for (size_t i = 0; i < RELAY_ROOMS; i++) {
+        if (resources->rooms[i] != NULL)
+            event_free(resources->rooms[i]);
+    }
     free(resources->scratch);
     free(resources->looks);
     memset(resources, 0, sizeof(*resources));

@@ -35,6 +35,10 @@
 /* Descriptors that one session needs beside its client's: two for a built-in server. */
 #define RELAY_SLACK 2
 
+/* Timers of a worker that must be added at any time: the run queue's, the tick's, the listeners'.
+ */
+#define RELAY_ROOMS 3
+
 struct relay_resources {
     struct event_base *base;
     unsigned worker;           /* its number: index of its TLS contexts */
@@ -52,7 +56,8 @@ struct relay_resources {
     struct list buffer_waiters; /* sessions that may not read until a buffer is free */
     struct list recheck;        /* conns the tick looks at */
     struct event *run_event;    /* zero timer, added while run_queue is not empty */
-    struct event *tick_event;  /* RELAY_TICK_MS timer, added while one of the others is not empty */
+    struct event *tick_event; /* RELAY_TICK_MS timer, added while one of the others is not empty */
+    struct event *rooms[RELAY_ROOMS]; /* timers of a far day: see relay_add_timer() */
     struct event *place_event; /* the worker's: added when a place is freed while accepts pause */
     /* Descriptors kept for the other side of a session whose client is accepted already. */
     int slack[RELAY_SLACK];
@@ -82,6 +87,14 @@ void relay_recheck(struct relay_resources *resources, struct conn *conn);
 /* Makes sure that the run queue or the tick will run. */
 void relay_wake_run_queue(struct relay_resources *resources);
 void relay_wake_tick(struct relay_resources *resources);
+
+/*
+ * Adds a timer of the worker that must not fail. libevent needs memory to have one timer more; when
+ * there is none, the new one takes the place of a timer that waits for nothing. False only when all
+ * of those have given way already.
+ */
+bool relay_add_timer(struct relay_resources *resources, struct event *timer,
+                     const struct timeval *delay);
 
 /* A place was freed while the worker's listeners pause: lets them look. */
 void relay_offer_place(struct relay_resources *resources);

@@ -84,7 +84,7 @@ void session_arm(struct session *session, int64_t deadline_ms)
         deadline_ms = now_ms + 1;
     delay.tv_sec = (deadline_ms - now_ms) / 1000;
     delay.tv_usec = (deadline_ms - now_ms) % 1000 * 1000;
-    event_add(&session->timer, &delay);
+    session->is_unarmed = event_add(&session->timer, &delay) == -1;
     session->armed_ms = deadline_ms;
 }
 
@@ -293,7 +293,11 @@ static void session_obey(struct session *session, enum step step)
             step = steps[session->state].run(session);
             break;
         case STEP_WAIT:
-            return;
+            if (!session->is_unarmed)
+                return;
+            session->is_unarmed = false;
+            step = session_cut(session, CLOSE_NO_RESOURCES);
+            break;
         case STEP_OVER:
             session_close(session);
             return; /* the session no longer exists */

@@ -92,6 +92,7 @@ struct session {
     enum first waited_for : 2;
     enum side active_side : 1; /* whose event is being handled */
     enum side broken_side : 1; /* ABORT_DRAIN: whose conn failed */
+    bool is_unarmed : 1;       /* no memory for the timer: nothing would ever end the session */
     bool is_guarded : 1;       /* the backend socket has its keepalive and user timeout */
     bool is_starttls : 1;      /* the client began with an SSLRequest (starttls = postgres) */
     bool has_announced : 1;    /* the server was sent one */

@@ -349,6 +349,88 @@ static void test_releasing_empty_resources_is_harmless(void **state)
     assert_null(resources.base);
 }
 
+/* Without memory */
+
+static bool has_no_memory;
+
+static void *maybe_realloc(void *memory, size_t size)
+{
+    return has_no_memory ? NULL : realloc(memory, size);
+}
+
+#define FILLERS 64
+
+/* Adds timers until libevent would need memory for one more, and has none. */
+static size_t fill_timers(struct relay_world *world, struct event *fillers)
+{
+    static const struct timeval hour = {3600, 0};
+    size_t filled = 0;
+
+    event_set_mem_functions(malloc, maybe_realloc, free);
+    has_no_memory = true;
+    do {
+        assert_true(filled < FILLERS);
+        event_assign(&fillers[filled], world->base, -1, 0, relay_world_heartbeat, NULL);
+    } while (event_add(&fillers[filled++], &hour) == 0);
+    return filled - 1;
+}
+
+static void empty_timers(struct event *fillers, size_t filled)
+{
+    has_no_memory = false;
+    while (filled > 0)
+        event_del(&fillers[--filled]);
+}
+
+static void test_the_run_queue_and_the_tick_run_without_memory_for_a_timer(void **state)
+{
+    struct relay_world world;
+    struct event fillers[FILLERS];
+    size_t filled;
+
+    relay_world_open(&world, 0);
+    filled = fill_timers(&world, fillers);
+    for (int round = 0; round < 3; round++) {
+        relay_wake_run_queue(&world.resources);
+        relay_wake_tick(&world.resources);
+        assert_true(world.resources.is_run_pending);
+        assert_true(world.resources.is_tick_pending);
+        RUN_UNTIL(&world, !world.resources.is_run_pending && !world.resources.is_tick_pending);
+    }
+    empty_timers(fillers, filled);
+    /* The room that was given up is back. */
+    relay_wake_tick(&world.resources);
+    RUN_UNTIL(&world, !world.resources.is_tick_pending);
+    for (size_t i = 0; i < RELAY_ROOMS; i++)
+        assert_true(evtimer_pending(world.resources.rooms[i], NULL));
+    relay_world_close(&world);
+}
+
+static void test_a_session_without_a_timer_ends_for_want_of_memory(void **state)
+{
+    struct relay_world world;
+    struct relay_line line;
+    struct event fillers[FILLERS];
+    struct session_record record;
+    size_t filled;
+    int pair[2];
+
+    relay_world_open(&world, 1);
+    relay_world_join(&world, &line); /* all memory but that for a timer is there afterwards */
+    relay_world_part(&world, &line);
+    (void)relay_world_record(&world);
+    tcp_pair(pair);
+    filled = fill_timers(&world, fillers);
+    relay_world_session(&world, pair);
+    record = relay_world_last_record(&world);
+    empty_timers(fillers, filled);
+    assert_int_equal(record.reason, CLOSE_NO_RESOURCES);
+    assert_int_equal(record.first, FIRST_CULVERT);
+    assert_int_equal(relay_world_end(&world, pair[0], 0, NULL), PEER_RESET);
+    peer_close(&pair[0]);
+    relay_world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +448,8 @@ int main(void)
         cmocka_unit_test(test_a_session_may_end_while_the_tick_goes_over_its_conns),
         cmocka_unit_test(test_conns_are_looked_at_although_the_poll_fails),
         cmocka_unit_test(test_a_residue_leaves_its_pipe_after_100_ms),
+        cmocka_unit_test(test_the_run_queue_and_the_tick_run_without_memory_for_a_timer),
+        cmocka_unit_test(test_a_session_without_a_timer_ends_for_want_of_memory),
         cmocka_unit_test(test_releasing_empty_resources_is_harmless),
     };
 
