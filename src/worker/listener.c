@@ -81,14 +81,15 @@ static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is
     struct worker *worker = listener->worker;
     struct timeval delay = {.tv_usec = pause_ms * 1000};
 
+    if (!evtimer_pending(worker->resume_event, NULL) &&
+        !relay_add_timer(&worker->resources, worker->resume_event, &delay))
+        return; /* no memory to wake up again: it may not fall asleep */
     event_del(listener->event);
     listener->is_paused = true;
     listener->is_paused_by_limit = is_limit;
     listener->resume_ms = clock_now_ms() + pause_ms;
     if (is_limit)
         worker->resources.wants_places = true;
-    if (!evtimer_pending(worker->resume_event, NULL))
-        event_add(worker->resume_event, &delay);
 }
 
 static bool is_shortage(int error)
@@ -178,9 +179,22 @@ static void record_refusal(struct worker *worker, const struct listener_config *
     log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
 }
 
-/* At a limit under `on_limit = reset | close`: takes one connection and refuses it. False when the
-   queue is empty. */
-static bool refuse_one(struct listener *listener)
+static void count_refusal(struct listener *listener, enum close_reason reason)
+{
+    struct relay_counters *counters = &listener->worker->resources.counters;
+    const struct listener_config *config = listener->config;
+
+    if (reason == CLOSE_LIMIT) {
+        counter_add(&counters->listeners[config->index].rejected_limit, 1);
+        return;
+    }
+    counter_add(&counters->listeners[config->index].accepted, 1);
+    counter_add(&counters->tallies[config->first_tally].closed[reason], 1);
+}
+
+/* At a limit under `on_limit = reset | close`, or when nobody will be served any more: takes one
+   connection and refuses it. False when the queue is empty. */
+static bool refuse_one(struct listener *listener, enum close_reason reason)
 {
     struct sockaddr_storage storage;
     socklen_t length = sizeof(storage);
@@ -191,10 +205,9 @@ static bool refuse_one(struct listener *listener)
     if (fd == -1)
         return errno == EINTR || (errno != EAGAIN && survive_accept_error(listener, errno));
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
-    counter_add(
-        &listener->worker->resources.counters.listeners[listener->config->index].rejected_limit, 1);
-    record_refusal(listener->worker, listener->config, &client, CLOSE_LIMIT);
-    if (listener->worker->snapshot->process.on_limit == ON_LIMIT_RESET && client.family != AF_UNIX)
+    count_refusal(listener, reason);
+    record_refusal(listener->worker, listener->config, &client, reason);
+    if (listener->worker->snapshot->process.on_limit != ON_LIMIT_CLOSE && client.family != AF_UNIX)
         socket_reset_close(fd);
     else
         close(fd);
@@ -287,7 +300,7 @@ static bool accept_one(struct listener *listener)
     }
     if (!reserve_places(shared, config, worker)) {
         if (worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
-            return refuse_one(listener);
+            return refuse_one(listener, CLOSE_LIMIT);
         pause_accepting(listener, LIMIT_PAUSE_MS, true);
         return false;
     }
@@ -331,16 +344,32 @@ bool listener_open(struct listener *listener)
     return event_add(listener->event, NULL) == 0;
 }
 
+/*
+ * The last look at the queue: the kernel has accepted those in it on our behalf. Who can be served
+ * is; the others cannot wait any longer, so they are refused with a word in the log instead of
+ * being dropped by the kernel.
+ */
+static void empty_queue(struct listener *listener)
+{
+    for (int i = 0; i < QUEUE_MAX; i++) {
+        listener->is_paused = false; /* a place, or a descriptor, may be free by now */
+        if (accept_one(listener))
+            continue;
+        if (!listener->is_paused)
+            return; /* it is empty */
+        (void)relay_give_up_slack(&listener->worker->resources);
+        if (!refuse_one(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES))
+            return;
+    }
+}
+
 void listener_close(struct listener *listener)
 {
     if (listener->fd == -1)
         return;
     if (listener->event != NULL) {
-        /* What waits in the queue was accepted by the kernel on our behalf. */
-        for (int i = 0; i < QUEUE_MAX && !listener->is_paused; i++) {
-            if (!accept_one(listener))
-                break;
-        }
+        empty_queue(listener);
+        listener->is_paused = false;
         event_free(listener->event);
     }
     close(listener->fd);
@@ -365,9 +394,10 @@ void listener_resume_all(struct worker *worker, bool has_place)
         if (!listener->is_paused || listener->fd == -1)
             continue;
         if (listener->resume_ms <= now_ms || (has_place && listener->is_paused_by_limit)) {
-            listener->is_paused = false;
-            event_add(listener->event, NULL);
-            continue;
+            listener->is_paused = event_add(listener->event, NULL) == -1;
+            if (!listener->is_paused)
+                continue;
+            listener->resume_ms = now_ms + SHORTAGE_PAUSE_MS; /* no memory to watch it */
         }
         wants_places |= listener->is_paused_by_limit;
         if (listener->resume_ms < next_ms)
@@ -377,6 +407,6 @@ void listener_resume_all(struct worker *worker, bool has_place)
     if (next_ms != INT64_MAX) {
         struct timeval delay = {.tv_usec = (next_ms - now_ms) * 1000};
 
-        event_add(worker->resume_event, &delay);
+        (void)relay_add_timer(&worker->resources, worker->resume_event, &delay);
     }
 }

@@ -44,7 +44,8 @@ bool listener_open(struct listener *listener) CULVERT_MUST_CHECK;
 
 /*
  * Accepts what is in the queue already, then closes the socket: closing one of a SO_REUSEPORT group
- * would drop those connections. Harmless when closed.
+ * would drop those connections. Those for whom there is no place or no descriptor are refused, with
+ * a record (limit, no_resources). Harmless when closed.
  */
 void listener_close(struct listener *listener);
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <event2/event_struct.h>
 
 #include "worker/listener.h"
 #include "worker/worker_world.h"
@@ -440,6 +441,117 @@ static void test_at_a_limit_connections_are_refused_as_on_limit_says(void **stat
     }
 }
 
+/* The end of a listener */
+
+static void test_a_close_refuses_those_for_whom_there_is_no_place(void **state)
+{
+    struct worker_world world;
+    struct session_record record;
+    int first = open_full(&world, LIMIT_PROCESS, ON_LIMIT_PAUSE);
+    int clients[3];
+
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        clients[i] = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    log_attach(world.rings[0], -1);
+    listener_close(&world.workers[0]->listeners[0]);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++) {
+        assert_true(peer_poll(clients[i], POLLIN, TCP_PAIR_DEADLINE_MS) != 0);
+        assert_int_equal(end_of(clients[i]), PEER_RESET);
+        assert_true(worker_world_record(&world, &record));
+        assert_int_equal(record.reason, CLOSE_LIMIT);
+    }
+    assert_int_equal(counter_get(&worker_counters(world.workers[0])->listeners[0].rejected_limit),
+                     3);
+    assert_int_equal(world.shared.sessions, 1);
+    assert_int_equal(end_of(first), PEER_OPEN);
+    peer_close(&first);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
+static void test_a_close_serves_those_for_whom_there_is_a_place_by_now(void **state)
+{
+    struct worker_world world;
+    int first = open_full(&world, LIMIT_PROCESS, ON_LIMIT_PAUSE);
+    int second = queue_client(&world);
+
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    world.shared.max_connections = 2;
+    listener_close(&world.workers[0]->listeners[0]);
+    assert_int_equal(world.shared.sessions, 2);
+    assert_int_equal(worker_world_accepted(&world), 2);
+    peer_close(&first);
+    peer_close(&second);
+    worker_world_close(&world);
+}
+
+static void test_a_close_without_descriptors_says_whom_it_refuses(void **state)
+{
+    struct worker_world world;
+    struct session_record record;
+    int clients[3];
+    rlim_t before;
+
+    open_world(&world, 1);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        clients[i] = queue_client(&world);
+    before = leave_descriptors(0);
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    log_attach(world.rings[0], -1);
+    /* The descriptors that the slack gives back serve nobody whole: a session needs three. */
+    listener_close(&world.workers[0]->listeners[0]);
+    restore_descriptors(before);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++) {
+        assert_true(peer_poll(clients[i], POLLIN, TCP_PAIR_DEADLINE_MS) != 0);
+        assert_int_equal(end_of(clients[i]), PEER_RESET);
+        assert_true(worker_world_record(&world, &record));
+        assert_int_equal(record.reason, CLOSE_NO_RESOURCES);
+    }
+    assert_int_equal(worker_world_accepted(&world), 3);
+    assert_int_equal(worker_world_closed(&world, CLOSE_NO_RESOURCES), 3);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
+/* Without memory */
+
+static bool has_no_memory;
+
+static void *maybe_realloc(void *memory, size_t size)
+{
+    return has_no_memory ? NULL : realloc(memory, size);
+}
+
+static void
+test_accepting_goes_on_after_a_pause_even_if_there_is_no_memory_for_a_timer(void **state)
+{
+    static const struct timeval hour = {3600, 0};
+    struct worker_world world;
+    struct event fillers[64];
+    size_t filled = 0;
+    int client;
+
+    event_set_mem_functions(malloc, maybe_realloc, free);
+    open_world(&world, 1);
+    client = queue_client(&world);
+    calls.errno_of_accept = EMFILE;
+    calls.failures_left = 1;
+    has_no_memory = true;
+    do {
+        assert_true(filled < ARRAY_LENGTH(fillers));
+        event_assign(&fillers[filled], world.workers[0]->base, -1, 0, NULL, NULL);
+    } while (event_add(&fillers[filled++], &hour) == 0);
+    WORKERS_RUN_UNTIL(&world, calls.accepts == 1);
+    assert_true(world.workers[0]->listeners[0].is_paused);
+    WORKERS_RUN_UNTIL(&world, worker_world_accepted(&world) == 1);
+    has_no_memory = false;
+    while (filled > 0)
+        event_del(&fillers[--filled]);
+    peer_close(&client);
+    worker_world_close(&world);
+}
+
 /* Handing over */
 
 static void test_a_worker_that_is_clearly_ahead_hands_over(void **state)
@@ -567,7 +679,7 @@ static void test_a_paused_listener_may_be_closed(void **state)
     listener_close(&world.workers[0]->listeners[0]);
     /* The timer that would have resumed it finds nothing. */
     WORKERS_RUN_UNTIL(&world, !evtimer_pending(world.workers[0]->resume_event, NULL));
-    assert_int_equal(calls.accepts, 1);
+    assert_int_equal(calls.accepts, 3); /* once before; then to serve, and to refuse */
     peer_close(&client);
     worker_world_close(&world);
 }
@@ -582,7 +694,7 @@ static void test_closing_in_a_shortage_ends(void **state)
     calls.errno_of_accept = EMFILE;
     calls.failures_left = -1;
     listener_close(&world.workers[0]->listeners[0]);
-    assert_int_equal(calls.accepts, 1);
+    assert_int_equal(calls.accepts, 2);
     peer_close(&client);
     worker_world_close(&world);
 }
@@ -604,6 +716,11 @@ int main(void)
         cmocka_unit_test(test_at_a_limit_connections_wait_in_the_queue),
         cmocka_unit_test(test_a_freed_place_is_taken_before_the_pause_is_over),
         cmocka_unit_test(test_at_a_limit_connections_are_refused_as_on_limit_says),
+        cmocka_unit_test_teardown(test_a_close_refuses_those_for_whom_there_is_no_place, mend),
+        cmocka_unit_test_teardown(test_a_close_serves_those_for_whom_there_is_a_place_by_now, mend),
+        cmocka_unit_test_teardown(test_a_close_without_descriptors_says_whom_it_refuses, mend),
+        cmocka_unit_test_teardown(
+            test_accepting_goes_on_after_a_pause_even_if_there_is_no_memory_for_a_timer, mend),
         cmocka_unit_test(test_a_worker_that_is_clearly_ahead_hands_over),
         cmocka_unit_test(test_the_only_socket_of_all_workers_hands_over_at_the_least_difference),
         cmocka_unit_test(test_a_burst_is_shared_although_nobody_has_started_a_session_yet),
