@@ -37,15 +37,16 @@ def test_stop_now(culvert, numbers):
 
 
 class StuckWorker:
-    """The first worker's thread stands still in the kernel from its next wake-up on."""
+    """The first worker's thread stands still in the kernel from its next call on: the wait for
+    events, or, when that had begun before, the read of what woke it."""
 
     def __init__(self, relay):
         tasks = f"/proc/{relay.pid}/task"
         self.thread = next(one for one in os.listdir(tasks)
                            if read_text(f"{tasks}/{one}/comm").strip() == "culvert-0")
         self.process = subprocess.Popen(
-            ["strace", "-o", "/dev/null", "-e", "trace=epoll_wait",
-             "-e", "inject=epoll_wait:delay_exit=60000000", "-p", self.thread],
+            ["strace", "-o", "/dev/null", "-e", "trace=epoll_wait,read",
+             "-e", "inject=epoll_wait,read:delay_enter=60000000", "-p", self.thread],
             stderr=subprocess.PIPE, text=True)
         line = self.process.stderr.readline()
         assert "attached" in line, line
