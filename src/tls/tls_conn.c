@@ -20,9 +20,13 @@
 /* Records of one read: a peer that sends them small must not keep the worker. */
 #define READ_RECORDS 64
 
-/* A peer that sends this much in a row without a byte of data (KeyUpdates: some 2,400) only wants
-   to keep us busy. */
+/* A peer that sends this much in a row without a byte of data only wants to keep us busy; so does
+   one that sends this many messages (KeyUpdates, some 16 us each) where data is due. */
 #define FRUITLESS_BYTES_MAX 65536
+#define FRUITLESS_MESSAGES_MAX 32
+
+/* The work of such a message, in records of data. */
+#define MESSAGE_WORK 4
 
 /* What is dropped in one call before a close, and how many calls: see drop_input(). */
 #define DROP_BYTES ((size_t)1 << 20)
@@ -42,15 +46,18 @@ struct tls_conn {
     struct tls_peer peer; /* first: SSL_get_app_data() points to it */
     struct tls_bio bio;
     SSL *ssl;
-    uint32_t sealed;          /* bytes in records that were not sent yet, and so not taken */
-    uint32_t burst_bytes;     /* read since the socket was last empty */
-    char *fault_text;         /* NULL: none, or no memory for it */
-    enum reading reading : 8; /* told to the caller once all bytes before it are */
+    uint32_t sealed;            /* bytes in records that were not sent yet, and so not taken */
+    uint32_t burst_bytes;       /* read since the socket was last empty */
+    char *fault_text;           /* NULL: none, or no memory for it */
+    uint8_t fruitless_messages; /* since the last data */
+    uint8_t messages;           /* in the read that is being made */
+    enum reading reading : 8;   /* told to the caller once all bytes before it are */
     enum tls_fault fault : 8;
     bool writing_failed : 1;
     bool is_open : 1;     /* the handshake is complete */
     bool is_notified : 1; /* our close_notify is out */
     bool was_lenient : 1;
+    bool is_flooded : 1; /* by messages without data: stopped within a call of OpenSSL's */
     bool reads_bulk : 1; /* its read buffer is a large one */
 };
 
@@ -130,7 +137,10 @@ static enum outcome judge(struct tls_conn *tls, int result)
         outcome = OUTCOME_WANTS_WRITE;
         break;
     case SSL_ERROR_ZERO_RETURN:
-        outcome = tls->bio.at_end ? judge_bare_end(tls) : OUTCOME_ENDED;
+        if (tls->is_flooded)
+            set_fault(tls, TLS_FAULT_PROTOCOL, "too many messages without data");
+        else
+            outcome = tls->bio.at_end ? judge_bare_end(tls) : OUTCOME_ENDED;
         break;
     case SSL_ERROR_SYSCALL:
     case SSL_ERROR_SSL:
@@ -145,6 +155,27 @@ static enum outcome judge(struct tls_conn *tls, int result)
     }
     ERR_clear_error();
     return outcome;
+}
+
+/*
+ * SSL_set_msg_callback(3), of an open conn: OpenSSL reads on behind a message as long as it has
+ * bytes. To take the stream as ended is the one way to make it stop.
+ */
+static void on_message(int is_written, int version, int type, const void *bytes, size_t size,
+                       SSL *ssl, void *argument)
+{
+    struct tls_conn *tls = argument;
+
+    (void)version;
+    (void)bytes;
+    (void)size;
+    if (is_written != 0 || type != SSL3_RT_HANDSHAKE)
+        return;
+    tls->messages++;
+    if (++tls->fruitless_messages < FRUITLESS_MESSAGES_MAX)
+        return;
+    tls->is_flooded = true;
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
 }
 
 /* Before each call of OpenSSL. */
@@ -176,7 +207,9 @@ static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t si
     struct conn *conn = tls->bio.conn;
     size_t total = 0;
 
-    for (int records = 0; total < size && records < READ_RECORDS; records++) {
+    tls->messages = 0;
+    for (int records = 0; total < size && records + tls->messages * MESSAGE_WORK < READ_RECORDS;
+         records++) {
         size_t count = 0;
 
         prepare(tls);
@@ -184,6 +217,7 @@ static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t si
             total += count;
             tls->burst_bytes += (uint32_t)count;
             tls->bio.fruitless_bytes = 0;
+            tls->fruitless_messages = 0;
             continue;
         }
         switch (judge(tls, 0)) {
@@ -492,6 +526,8 @@ static enum io_result check_identity(struct tls_conn *tls)
         tls->is_open = true;
         tls->bio.trusts_short_reads = true;
         tls->bio.fruitless_bytes = 0;
+        SSL_set_msg_callback(tls->ssl, on_message);
+        SSL_set_msg_callback_arg(tls->ssl, tls);
         conn->ready_in = true; /* data may lie behind the handshake, read already */
         ERR_clear_error();
         return IO_MOVED;
