@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tls/tls_file.h"
+#include "tls/tls_ktls.h"
 
 /* ---- which files ------------------------------------------------------------------------------
  */
@@ -142,6 +143,11 @@ static bool load_trust(struct tls_material *material, const struct tls_policy *p
     return true;
 }
 
+static const char *separator(const struct text *warning)
+{
+    return warning->length > 0 ? "; " : "";
+}
+
 static void warn_of_early_certificates(const struct tls_credentials *list, int64_t now_s,
                                        struct text *warning)
 {
@@ -151,7 +157,7 @@ static void warn_of_early_certificates(const struct tls_credentials *list, int64
         if (list->items[i].not_before_s <= now_s)
             continue;
         text_append_format(warning, "%sthe certificate %s is not valid before %s",
-                           warning->length > 0 ? "; " : "", list->items[i].file,
+                           separator(warning), list->items[i].file,
                            tls_day_text(list->items[i].not_before_s, day));
         return; /* one is enough to look at the clock */
     }
@@ -183,7 +189,12 @@ static bool load_all(struct tls_material *material, const struct tls_policy *pol
     warn_of_early_certificates(&material->credentials, now_s, &warning);
     if (options->keylog_file != NULL)
         text_append_format(&warning, "%swho reads keylog_file %s can read all sessions",
-                           warning.length > 0 ? "; " : "", options->keylog_file);
+                           separator(&warning), options->keylog_file);
+    /* A conn's BIO gives OpenSSL no way yet to hand its keys to the kernel. */
+    if (options->ktls)
+        text_append_format(&warning, "%sktls: %s", separator(&warning),
+                           policy->may_use_ktls ? "the kernel has it, but it is not used yet"
+                                                : tls_ktls_probe()->finding);
     return true;
 }
 
