@@ -86,6 +86,7 @@ void step_connect_succeeded(struct session *session)
     struct relay_counters *counters = &session->resources->counters;
 
     session->owes_answer = false;
+    session->began_us = session_age_us(session); /* the relay: the first byte is timed from here */
     count_connect(session, CONNECT_OK);
     if (pool_connect_succeeded(session->pool, session->server)) {
         counter_add(&counters->servers[session->server->index].returns, 1);

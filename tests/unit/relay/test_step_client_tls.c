@@ -38,9 +38,11 @@ static void test_the_handshake_comes_before_a_server_is_contacted(void **state)
     assert_int_equal(fake_tls.turns, 2);
     assert_int_equal(relay_world_last_session(&world)->phase, PHASE_HANDSHAKE);
     assert_int_equal(relay_world_last_session(&world)->conn[BACKEND].fd, -1);
+    relay_world_run_for(&world, 50);
     fake_tls_send(client, "Fhello");
     server = relay_world_server(&world, 0);
     fake_tls_expect(&world, server, "hello");
+    assert_in_range(relay_world_last_session(&world)->connect_us, 0, 40000);
     peer_close(&client);
     peer_close(&server);
     record = relay_world_last_record(&world);
