@@ -10,8 +10,8 @@
 #ifndef CULVERT_TEST_RELAY_FAKE_TLS_H
 #define CULVERT_TEST_RELAY_FAKE_TLS_H
 
-#include "relay/relay_world.h"
 #include "tls/tls_conn.h"
+#include "relay/relay_world.h"
 
 static struct {
     bool has_no_memory;

@@ -10,9 +10,9 @@
 #include <cmocka.h>
 
 #include "net/postgres.h"
+#include "tls/hello_cases.h"
 #include "relay/relay_world.h"
 #include "relay/step.h"
-#include "tls/hello_cases.h"
 
 static char route_name[] = "api";
 static struct route route = {.name = route_name, .action = ROUTE_RELAY};
