@@ -303,7 +303,8 @@ def _tls_parts(results, conditions, subjects, speakers):
              "is ECDSA P-256; every relay uses the OpenSSL of the system. A connection is a "
              "handshake, one round trip of 64 B, close_notify from the client and then the relay's "
              "end. A resumed one spends a ticket that no other has used. HAProxy and nginx have "
-             "no session cache, which tickets do not need.\n"]
+             "no session cache, which tickets do not need. With a full handshake culvert and nginx "
+             "give one ticket, HAProxy, where that cannot be set, two.\n"]
     for subject in subjects:
         parts += [f"### What {subject.name} is to reach\n",
                   "CPU time, or memory, as a ratio to that of the better of HAProxy and nginx.\n",
