@@ -23,7 +23,7 @@
 /* A peer that sends this much in a row without a byte of data only wants to keep us busy; so does
    one that sends this many messages (KeyUpdates, some 16 us each) where data is due. */
 #define FRUITLESS_BYTES_MAX 65536
-#define FRUITLESS_MESSAGES_MAX 32
+#define FRUITLESS_MESSAGES_MAX 128
 
 /* The work of such a message, in records of data. */
 #define MESSAGE_WORK 4
@@ -51,6 +51,7 @@ struct tls_conn {
     char *fault_text;           /* NULL: none, or no memory for it */
     uint8_t fruitless_messages; /* since the last data */
     uint8_t messages;           /* in the read that is being made */
+    uint8_t overwork;           /* reads to skip, for one that took too long */
     enum reading reading : 8;   /* told to the caller once all bytes before it are */
     enum tls_fault fault : 8;
     bool writing_failed : 1;
@@ -256,8 +257,13 @@ static enum io_result tls_read(struct conn *conn, void *bytes, size_t size, size
     if (tls->reading == READING) {
         size_t total;
 
+        if (tls->overwork > 0) {
+            tls->overwork--;
+            return IO_BLOCKED; /* and ready_in stays */
+        }
         conn->read_wants_write = false;
         total = read_records(tls, bytes, size);
+        tls->overwork = (uint8_t)(tls->messages * MESSAGE_WORK / READ_RECORDS);
         if (total > 0) {
             *moved = total;
             conn->moved_in = true;

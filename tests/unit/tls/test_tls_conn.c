@@ -611,21 +611,37 @@ static void update_keys(struct line *line, int messages, uint64_t position)
     line_wait(line, POLLIN);
 }
 
+/* Reads that are skipped take turns, but no event. */
+static void receive_patiently(struct line *line, uint64_t position, size_t size)
+{
+    size_t moved = 0;
+    unsigned turns = 0;
+
+    while (line_read(line, position, size, &moved) == IO_BLOCKED) {
+        assert_true(line->conn.ready_in);
+        assert_true(turns++ < 10);
+    }
+    assert_int_equal(moved, size);
+}
+
 static void test_flood_of_key_updates_is_refused(void **state)
 {
     struct line line;
+    enum io_result result;
     size_t moved;
 
     (void)state;
     line_start(&line, &(struct line_options){.version = TLS1_3_VERSION, .role = TLS_SERVER});
     /* Some are fine, time and again. */
     for (int i = 0; i < 100; i++) {
-        update_keys(&line, 20, (uint64_t)i);
-        line_receive(&line, (uint64_t)i, 1);
+        update_keys(&line, i < 95 ? 20 : 100, (uint64_t)i);
+        receive_patiently(&line, (uint64_t)i, 1);
     }
     /* Too many at once are not, and cost no more than those that are tolerated. */
     update_keys(&line, 1000, 100);
-    assert_int_equal(line_read(&line, 0, 100, &moved), IO_FAILED);
+    while ((result = line_read(&line, 0, 100, &moved)) == IO_BLOCKED)
+        assert_true(line.conn.ready_in);
+    assert_int_equal(result, IO_FAILED);
     assert_fault(&line, TLS_FAULT_PROTOCOL, "too many messages without data");
     assert_int_equal(line.conn.error, EPROTO);
     line_close(&line);
@@ -642,7 +658,9 @@ static void test_key_updates_between_bytes_share_the_turn(void **state)
     for (int i = 0; i < 100; i++)
         update_keys(&line, 5, (uint64_t)i);
     while (total < 100) {
-        assert_int_equal(line_read(&line, total, 65536, &moved), IO_MOVED);
+        enum io_result result = line_read(&line, total, 65536, &moved);
+
+        assert_true(result == IO_MOVED || result == IO_BLOCKED);
         assert_true(moved <= 4);
         total += moved;
         assert_true(line.conn.ready_in || total == 100);
