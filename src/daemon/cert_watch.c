@@ -54,6 +54,20 @@ static void hand_out(struct cert_watch *watch, struct tls_profile *profile)
     }
 }
 
+/* What was loaded and will be trouble nevertheless. At the start it is a warning of the
+   configuration. */
+static void log_warning(const struct tls_profile *profile)
+{
+    const char *warning = tls_profile_warning(profile);
+    struct log_event event;
+
+    if (warning[0] == '\0')
+        return;
+    begin_event(&event, LOG_WARN, "tls_warning", profile);
+    log_event_string(&event, "message", warning);
+    log_event_post(&event);
+}
+
 static void look_at(struct cert_watch *watch, unsigned number, bool force, struct tls_look *look)
 {
     struct tls_profile *profile = watch->snapshot->tls_profiles[number];
@@ -72,6 +86,7 @@ static void look_at(struct cert_watch *watch, unsigned number, bool force, struc
         hand_out(watch, profile);
         begin_event(&event, LOG_INFO, "tls_reloaded", profile);
         log_event_post(&event);
+        log_warning(profile);
         watch->next_warning_ms = 0; /* of the new ones, too */
         return;
     case TLS_BROKEN:

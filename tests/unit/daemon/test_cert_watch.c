@@ -27,6 +27,7 @@ struct tls_profile {
     bool is_due;
     unsigned looks;
     unsigned forced;
+    const char *warning;
     struct tls_certificate certificate;
 };
 
@@ -54,6 +55,7 @@ enum tls_change __wrap_tls_profile_look(struct tls_profile *profile, bool force,
 int64_t __wrap_tls_profile_look_due_ms(const struct tls_profile *profile);
 const char *__wrap_tls_profile_name(const struct tls_profile *profile);
 enum tls_role __wrap_tls_profile_role(const struct tls_profile *profile);
+const char *__wrap_tls_profile_warning(const struct tls_profile *profile);
 void __wrap_tls_context_free(struct tls_context *context);
 
 size_t __wrap_tls_profile_certificates(const struct tls_profile *profile,
@@ -98,6 +100,11 @@ enum tls_role __wrap_tls_profile_role(const struct tls_profile *profile)
     return profile == &profiles[0] ? TLS_SERVER : TLS_CLIENT;
 }
 
+const char *__wrap_tls_profile_warning(const struct tls_profile *profile)
+{
+    return profile->warning;
+}
+
 void __wrap_tls_context_free(struct tls_context *context)
 {
     contexts_freed++;
@@ -130,6 +137,7 @@ static int set_up(void **state)
     profiles[0].name = "public";
     profiles[1].name = "out";
     for (int i = 0; i < 2; i++) {
+        profiles[i].warning = "";
         profiles[i].certificate.not_after_s = year_s;
         strcpy(profiles[i].certificate.subject, "www.example.com");
     }
@@ -236,6 +244,22 @@ static void test_what_is_broken_is_said_and_nobody_gets_it(void **state)
     cert_watch_close(watch);
 }
 
+static void test_what_loads_and_will_be_trouble_is_said(void **state)
+{
+    struct cert_watch *watch = open_watch();
+    struct tls_look look;
+
+    profiles[0].next = TLS_CHANGED;
+    profiles[0].warning = "it is not valid yet";
+    cert_watch_reload(watch, &look);
+    assert_non_null(strstr(next_record(), "event=tls_reloaded"));
+    assert_non_null(strstr(next_record(), "level=warn event=tls_warning tls=public role=server "
+                                          "message=\"it is not valid yet\""));
+    run_until(&workers[0].taken, 1);
+    run_until(&workers[1].taken, 1);
+    cert_watch_close(watch);
+}
+
 static void test_a_worker_that_has_ended_loses_nothing_but_its_context(void **state)
 {
     struct cert_watch *watch = open_watch();
@@ -312,6 +336,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_changed_goes_to_each_worker),
         TEST(test_what_is_broken_is_said_and_nobody_gets_it),
+        TEST(test_what_loads_and_will_be_trouble_is_said),
         TEST(test_a_worker_that_has_ended_loses_nothing_but_its_context),
         TEST(test_certificates_that_end_soon_are_warned_of_at_the_start),
         TEST(test_new_certificates_are_looked_at_as_well),
