@@ -187,9 +187,6 @@ static bool load_all(struct tls_material *material, const struct tls_policy *pol
                          &warning, error))
         return false;
     warn_of_early_certificates(&material->credentials, now_s, &warning);
-    if (options->keylog_file != NULL)
-        text_append_format(&warning, "%swho reads keylog_file %s can read all sessions",
-                           separator(&warning), options->keylog_file);
     /* A conn's BIO gives OpenSSL no way yet to hand its keys to the kernel. */
     if (options->ktls)
         text_append_format(&warning, "%sktls: %s", separator(&warning),

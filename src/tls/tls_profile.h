@@ -114,8 +114,7 @@ size_t tls_profile_certificates(const struct tls_profile *profile,
                                 struct tls_certificate *certificates, size_t size);
 
 /* What the last load found that is no error but will be trouble (an OCSP response that does not say
-   "good", a certificate that is not valid yet, a keylog_file, ktls that is not there): sentences,
-   or "". */
+   "good", a certificate that is not valid yet, ktls that is not there): sentences, or "". */
 const char *tls_profile_warning(const struct tls_profile *profile);
 
 /* How many loads failed since the start, and whether the last one did. */
