@@ -8,13 +8,16 @@
  *
  * What the conn's operations answer (RFC 8446, 6.1; SSL_shutdown(3), SSL_get_error(3)):
  *
- *   read            close_notify -> IO_ENDED, this direction only; the peer may still be written
- * to. A FIN without close_notify -> IO_FAILED, fault TLS_FAULT_TRUNCATED; with `truncation =
- * lenient` and between records IO_ENDED. Anything else OpenSSL refuses -> IO_FAILED, fault
- * TLS_FAULT_PROTOCOL, EPROTO. write           a partial write is IO_MOVED with what was taken; the
- * rest is offered again. shutdown_write  close_notify, then FIN. release         frees; never sends
- * close_notify. Before a plain close, raw bytes that came behind the peer's close_notify are read
- * and dropped, lest the kernel send a reset that overtakes what was written.
+ * - read: close_notify -> IO_ENDED, this direction only; the peer may still be written to. A FIN
+ *   without close_notify -> IO_FAILED, fault TLS_FAULT_TRUNCATED; IO_ENDED between records with
+ *   `truncation = lenient`, and from a TLS 1.2 peer that has our close_notify (RFC 5246, 7.2.1).
+ *   Anything else OpenSSL refuses -> IO_FAILED, fault TLS_FAULT_PROTOCOL, EPROTO. A failure comes
+ *   behind the bytes before it.
+ * - write: a partial write is IO_MOVED with what was taken, whole records of which every byte is
+ *   with the kernel; the rest is offered again.
+ * - shutdown_write: close_notify, then FIN.
+ * - release: frees; never sends close_notify. Before a plain close, raw bytes that nobody will read
+ *   are dropped, lest the kernel send a reset that overtakes what was written.
  *
  * `ready_in` stays set until OpenSSL wants to read: bytes that it holds are no longer in the socket
  * and no event tells of them, so a flow that stops on its budget must come back by the run queue.
