@@ -3,7 +3,6 @@
 query cancelled through a connection of its own."""
 import os
 import subprocess
-import tempfile
 
 import pytest
 
@@ -19,19 +18,8 @@ pytestmark = [pytest.mark.programs, pytest.mark.deadline(90),
 
 @pytest.fixture
 def postgres():
-    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
-    with tempfile.TemporaryDirectory(prefix="culvert-pg-") as folder:
-        subprocess.run(["chown", "postgres:postgres", folder], check=True)
-        os.chmod(folder, 0o755)
-        data = f"{folder}/data"
-        subprocess.run([*as_postgres, programs.find("initdb"), "-A", "trust", "-N", "-U", "postgres",
-                        "-D", data], check=True, capture_output=True, cwd=folder)
-        path = f"{folder}/.s.PGSQL.5432"
-        with programs.running(
-                [*as_postgres, programs.find("postgres"), "-D", data, "-k", folder, "-h", "", "-F",
-                 "-c", "shared_buffers=16MB", "-c", "unix_socket_permissions=0777"],
-                path, f"{folder}/log"):
-            yield f"unix:{path}"
+    with programs.postgres() as (address, _):
+        yield address
 
 
 def test_postgres(culvert, postgres):

@@ -2,13 +2,16 @@
 """Real programs around the relay. They listen on unix sockets, so no test needs a fixed port."""
 import contextlib
 import os
+import random
+import select
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
 from .peer import unix_path
-from .wait import SLOW, wait_until
+from .wait import SLOW, Deadline, wait_until
 
 
 def find(name):
@@ -85,7 +88,7 @@ def nginx(folder, text):
 
 
 @contextlib.contextmanager
-def haproxy(folder, server):
+def haproxy(folder, server, bind_options="", server_options=""):
     """HAProxy in TCP mode from a unix socket to `server` (an INI address)."""
     path = unix_path()
     config = folder / "haproxy.cfg"
@@ -98,10 +101,120 @@ defaults
     timeout server 30s
     timeout tunnel 1m
 frontend f
-    bind unix@{path} mode 777
+    bind unix@{path} mode 777 {bind_options}
     default_backend b
 backend b
-    server s {target}
+    server s {target} {server_options}
 """)
     with running([find("haproxy"), "-db", "-f", str(config)], path, folder / "haproxy.log"):
         yield path
+
+
+HTTP_CONFIG = """
+user root;
+http {{
+    access_log off;
+    client_body_temp_path {{folder}}/body;
+    proxy_temp_path {{folder}}/proxy;
+    fastcgi_temp_path {{folder}}/fastcgi;
+    uwsgi_temp_path {{folder}}/uwsgi;
+    scgi_temp_path {{folder}}/scgi;
+    client_max_body_size 50m;
+    server {{
+        listen unix:{{path}} {listen};
+        {more}
+        root {{folder}};
+        location = /hello {{ return 200 "hello"; }}
+        {locations}
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx_http(folder, *, listen="", more="", locations=""):
+    """nginx as an HTTP server of the files in `folder` on a unix socket: its path."""
+    for name in ("body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name).chmod(0o777)
+    text = HTTP_CONFIG.format(listen=listen, more=more, locations=locations)
+    with nginx(folder, text) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def s_server(folder, identity, *words):
+    """openssl s_server on a unix socket; it sends each line back reversed."""
+    path = unix_path()
+    with running([find("openssl"), "s_server", "-unix", path, "-cert", identity.cert, "-key",
+                  identity.key, "-rev", "-quiet", *words], path, folder / "s_server.log"):
+        os.chmod(path, 0o777)
+        yield path
+
+
+class SClient:
+    """openssl s_client, driven through its standard input and output."""
+
+    def __init__(self, address, *words):
+        self.process = subprocess.Popen(
+            [find("openssl"), "s_client", "-connect", address, *words], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.told = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+
+    def type(self, text):
+        self.process.stdin.write(text)
+        self.process.stdin.flush()
+
+    def expect(self, text, seconds=10):
+        """Until it has printed `text`."""
+        deadline = Deadline(seconds)
+        while text not in self.told:
+            ready = select.select([self.process.stdout], [], [], deadline.left())[0]
+            piece = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            assert piece, f"s_client never printed {text!r}: {self.told[-2000:]!r}"
+            self.told += piece
+
+    def end(self, seconds=10):
+        """End its input; what it printed and its exit code."""
+        self.process.stdin.close()
+        self.told += self.process.stdout.read()
+        return self.told, self.process.wait(seconds * SLOW)
+
+
+@contextlib.contextmanager
+def postgres(identity=None):
+    """PostgreSQL on a unix socket; with `identity` on a TCP address, too, where it offers TLS.
+    (address of the unix socket, TCP address or None). Needs root, to become postgres."""
+    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    # PostgreSQL wants to be told a port. Of the loopback addresses one that nobody else uses.
+    host = f"127.{random.randint(64, 250)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+    with tempfile.TemporaryDirectory(prefix="culvert-pg-") as folder:
+        subprocess.run(["chown", "postgres:postgres", folder], check=True)
+        os.chmod(folder, 0o755)
+        data = f"{folder}/data"
+        subprocess.run([*as_postgres, find("initdb"), "-A", "trust", "-N", "-U", "postgres", "-D",
+                        data], check=True, capture_output=True, cwd=folder)
+        words = ["-h", ""]
+        if identity:
+            key = f"{folder}/server.key"
+            shutil.copy(identity.key, key)
+            os.chmod(key, 0o600)
+            shutil.chown(key, "postgres", "postgres")
+            with open(f"{data}/pg_hba.conf", "a", encoding="ascii") as file:
+                file.write("host all all 127.0.0.0/8 trust\n")
+            words = ["-h", host, "-c", "ssl=on", "-c", f"ssl_cert_file={identity.cert}", "-c",
+                     f"ssl_key_file={key}"]
+        path = f"{folder}/.s.PGSQL.5432"
+        with running([*as_postgres, find("postgres"), "-D", data, "-k", folder, *words, "-F", "-c",
+                      "shared_buffers=16MB", "-c", "unix_socket_permissions=0777"],
+                     path, f"{folder}/log"):
+            yield f"unix:{path}", f"{host}:5432" if identity else None

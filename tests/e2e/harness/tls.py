@@ -11,15 +11,21 @@ the bytes are cut, and what is sent behind the end.
 """
 import ctypes
 import functools
+import random
 import select
 import socket
 import ssl
+import struct
 import warnings
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from . import peer
 from .certificates import authority, server_identity
 from .culvert import relay_to
-from .peer import FIN, RST, TIMEOUT, Conn, connect, difference, poll
+from .peer import FIN, RST, TIMEOUT, Conn, Pattern, connect, difference, poll
 from .wait import SLOW, Deadline, DeadlinePassed
 
 # How a TLS stream ends; FIN is close_notify and then the end of the TCP stream, RST a reset alone.
@@ -82,9 +88,11 @@ def limit_versions(context, version):
     return context
 
 
-def client_context(*, trust=None, version=None, identity=None, alpn=None, ciphers=None):
+def client_context(*, trust=None, version=None, identity=None, alpn=None, ciphers=None,
+                   any_name=False):
     """For a client that demands a certificate of our authority (or of `trust`)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = not any_name
     limit_versions(context, version)
     context.load_verify_locations(cadata=(trust or authority()).text)
     if identity:
@@ -216,10 +224,14 @@ class TlsConn(Conn):
         """DER"""
         return self.ssl.getpeercert(True)
 
-    def update_key(self, requested=False):
-        """TLS 1.3: a new key for what we send, announced with the next bytes."""
+    def update_key(self, requested=False, at_once=False):
+        """TLS 1.3: a new key for what we send, announced with the next bytes or at once."""
         kind = KEY_UPDATE_REQUESTED if requested else KEY_UPDATE_NOT_REQUESTED
-        assert libssl().SSL_key_update(ssl_pointer(self.ssl), kind) == 1
+        pointer = ssl_pointer(self.ssl)
+        assert libssl().SSL_key_update(pointer, kind) == 1
+        if at_once:
+            assert libssl().SSL_do_handshake(pointer) == 1
+            self.flush()
 
     def limit_records(self, size):
         """Records of at most `size` bytes (512 to 16384)."""
@@ -278,7 +290,7 @@ class TlsConn(Conn):
     def fill(self, quiet=0.3, at_most=64 * 1024 * 1024, seed=1):
         """Send the pattern until nobody takes a byte for `quiet` seconds, or the connection is
         reset; how many bytes were encrypted (the last of them may wait in `backlog`)."""
-        source = peer.Pattern(seed)
+        source = Pattern(seed)
         total = 0
         while total < at_most or self.backlog:
             if not poll(self.sock, select.POLLOUT, quiet * SLOW):
@@ -465,3 +477,80 @@ def client_contexts(version):
 @functools.lru_cache(maxsize=None)
 def server_contexts(version):
     return server_context(version=version)
+
+
+# -- bytes in both directions at once -------------------------------------------------------------
+
+
+def duplex(left, right, size, *, seed=1, chunks=(1, 40_000), seconds=30):
+    """`size` pattern bytes each way at the same time, in chunks of random sizes."""
+    rng = random.Random(seed)
+    deadline = Deadline(seconds)
+    ways = [Way(left, right, Pattern(2 * seed), size), Way(right, left, Pattern(2 * seed + 1), size)]
+    while any(way.received < size for way in ways):
+        moved = [way.advance(rng.randint(*chunks)) for way in ways]
+        if any(moved):
+            continue
+        poller = select.poll()
+        for way in ways:
+            poller.register(way.source.sock, select.POLLIN | (select.POLLOUT if way.is_sending()
+                                                              else 0))
+        assert poller.poll(deadline.left() * 1000), (
+            f"stuck: {[(way.sent, way.received) for way in ways]} of {size}")
+        assert not deadline.passed(), f"{[(way.sent, way.received) for way in ways]} of {size}"
+
+
+class Way:
+    def __init__(self, source, destination, what, size):
+        self.source, self.destination, self.what, self.size = source, destination, what, size
+        self.sent = self.received = 0
+
+    def is_sending(self):
+        return self.sent < self.size or bool(self.source.backlog)
+
+    def advance(self, chunk):
+        """Whether anything moved."""
+        moved = 0
+        if self.is_sending():
+            moved = self.source.try_send(self.what.take(self.sent, min(chunk, self.size - self.sent)))
+            self.sent += moved
+        data = self.destination.try_read()
+        if data is None:
+            return moved > 0
+        assert data, f"the stream ended after {self.received} of {self.size} bytes"
+        wrong = self.what.first_difference(self.received, data)
+        assert wrong is None, f"byte {wrong} of {self.size} is wrong"
+        self.received += len(data)
+        return True
+
+
+# -- records made by hand -------------------------------------------------------------------------
+
+
+class RecordMaker:
+    """TLS 1.3 records that OpenSSL would not write (empty ones, padded ones) for what a fresh
+    client or server sends next. Afterwards everything it sends must come from here."""
+
+    HEADER = struct.Struct("!BHH")
+
+    def __init__(self, keylog, label):
+        with open(keylog, encoding="ascii") as file:
+            secret = next(bytes.fromhex(line.split()[2]) for line in file
+                          if line.startswith(label + " "))
+        assert len(secret) == 32, "the context must be limited to TLS_AES_128_GCM_SHA256"
+        self.cipher = AESGCM(self.expand(secret, b"key", 16))
+        self.iv = self.expand(secret, b"iv", 12)
+        self.number = 0
+
+    @staticmethod
+    def expand(secret, label, size):
+        """RFC 8446, 7.1"""
+        info = struct.pack("!HB", size, 6 + len(label)) + b"tls13 " + label + b"\0"
+        return HKDFExpand(hashes.SHA256(), size, info).derive(secret)
+
+    def record(self, data, padding=0, kind=23):
+        content = data + bytes([kind]) + bytes(padding)
+        head = self.HEADER.pack(23, 0x0303, len(content) + 16)
+        nonce = (int.from_bytes(self.iv, "big") ^ self.number).to_bytes(12, "big")
+        self.number += 1
+        return head + self.cipher.encrypt(nonce, content, head)

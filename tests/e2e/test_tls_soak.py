@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many TLS sessions, a third of which fail in one of the ways there are: no memory and no descriptor
+is left behind, and the counters add up (SO2)."""
+import random
+
+import pytest
+
+from harness.peer import EchoServer, connect
+from harness.tls import TC, TLS12, TLS13, Plane, client_context, start_tls
+
+
+def visit(relay, rng, contexts, sessions):
+    """One session of some kind."""
+    kind = rng.random()
+    conn = connect(relay.address())
+    if kind < 0.08:
+        conn.rst()
+        return
+    if kind < 0.16:
+        conn.send(b"\x16\x03\x01\x02\x00\x01" + bytes(rng.randrange(200)))
+        conn.rst()
+        return
+    if kind < 0.24:
+        conn.send(b"GET / HTTP/1.0\r\n\r\n")
+        conn.read_end()
+        conn.discard()
+        return
+    version = rng.choice((TLS12, TLS13))
+    client = start_tls(conn, contexts[version], session=sessions.get(version) if kind > 0.5 else None)
+    if kind < 0.30:
+        client.rst()
+        return
+    client.send(b"ping")
+    client.expect(b"ping")
+    sessions[version] = client.ssl.session
+    if kind < 0.35:
+        client.cut()
+    else:
+        client.fin()
+    client.read_end()
+    client.close()
+
+
+def run(culvert, count, warm, slack_kb):
+    server = EchoServer()
+    sections = Plane(TC).sections(server)
+    sections["tls in"].update(min_version="1.2", max_version="1.3")
+    relay = culvert(sections, workers=2, log={"access": "off"})
+    rng = random.Random(20261124)
+    contexts = {version: client_context(version=version) for version in (TLS12, TLS13)}
+    sessions = {}
+    for _ in range(warm):
+        visit(relay, rng, contexts, sessions)
+    relay.wait_idle()
+    before = relay.quiet_ledger()
+    for _ in range(count):
+        visit(relay, rng, contexts, sessions)
+    relay.wait_idle()
+    after = relay.quiet_ledger()
+    assert (after.fds, after.threads) == (before.fds, before.threads)
+    assert after.anonymous_kb - before.anonymous_kb <= slack_kb, (before, after)
+    assert relay.metric("culvert_connections_accepted_total") == count + warm
+    assert relay.metric("culvert_sessions_closed_total") == count + warm
+    handshakes = relay.metric("culvert_tls_handshakes_total", side="client", owner="main")
+    assert 0.7 * (count + warm) < handshakes <= count + warm
+
+
+@pytest.mark.plain_build
+def test_a_thousand_tls_sessions(culvert):
+    run(culvert, 1000, 500, 768)
+
+
+@pytest.mark.soak
+@pytest.mark.plain_build
+@pytest.mark.deadline(3600)
+def test_a_hundred_thousand_tls_sessions(culvert):
+    run(culvert, 100_000, 10_000, 1024)
