@@ -8,6 +8,7 @@ from harness.culvert import relay_to
 from harness.netns import in_network_namespace
 from harness.peer import (FIN, RST, Blackhole, Listener, connect, exchange, pair, refused_address)
 from harness.strace import inject, needs_strace
+from harness.tls import TC, TS, Plane
 from harness.wait import wait_until
 
 # Without rules that deny, nobody can cause these.
@@ -241,6 +242,44 @@ def test_no_route(culvert):
     client = connect(relay.address())
     client.expect_end(RST)
     check(relay, client, "no_route")
+
+
+@reason("client_timeout")
+def test_client_timeout(culvert):
+    relay = culvert(Plane(TC).sections(Listener(), listen={"handshake_timeout": "100ms"}))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "client_timeout", "handshake")["waited_for"] == "client"
+
+
+@reason("client_tls")
+def test_client_tls(culvert):
+    relay = culvert(Plane(TC).sections(Listener()))
+    client = connect(relay.address())
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    client.read_end()
+    assert check(relay, client, "client_tls", "handshake")["tls_error"]
+
+
+@reason("server_tls")
+def test_server_tls(culvert):
+    server = Listener()
+    relay = culvert(Plane(TS).sections(server))
+    client = connect(relay.address())
+    server.accept().send(b"220 no TLS here\r\n")
+    client.expect_end(RST)
+    assert check(relay, client, "server_tls", "connect")["tls_error"]
+
+
+@reason("tls_truncated")
+def test_tls_truncated(culvert):
+    plane, server = Plane(TC), Listener()
+    relay = culvert(plane.sections(server))
+    client, served = plane.pair(relay, server)
+    exchange(client, served)
+    client.cut()
+    served.expect_end(RST)
+    assert check(relay, client, "tls_truncated", "relay")["first"] == "client"
 
 
 @reason("drained")
