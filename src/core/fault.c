@@ -30,6 +30,13 @@ static const char *const words[FAULT_COUNT] = {
     [FAULT_READ_SO_ERROR] = "read_so_error",
     [FAULT_EVENT_ACTIVE_QUEUE] = "event_active_queue",
     [FAULT_FORGET_REARM] = "forget_rearm",
+    [FAULT_TLS_CUT_IS_END] = "tls_cut_is_end",
+    [FAULT_TLS_NO_NOTIFY] = "tls_no_notify",
+    [FAULT_TLS_NOTIFY_ON_ABORT] = "tls_notify_on_abort",
+    [FAULT_TLS_KEEP_ERRORS] = "tls_keep_errors",
+    [FAULT_TLS_FORGET_PENDING] = "tls_forget_pending",
+    [FAULT_TLS_LEAVE_INPUT] = "tls_leave_input",
+    [FAULT_TLS_TRUST_ANYBODY] = "tls_trust_anybody",
 };
 
 static enum fault planted = FAULT_NONE;

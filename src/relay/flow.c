@@ -418,6 +418,8 @@ enum flow_wait flow_pump(struct flow *flow, struct relay_resources *resources, i
     flow->destination->holds_up_pipe = flow->pipe != NULL;
     if (flow->pipe != NULL)
         relay_recheck(resources, flow->destination); /* the tick spills a residue that stays */
+    if (fault_is(FAULT_TLS_FORGET_PENDING) && flow->source->tls && wait == FLOW_WAITS_FOR_TURN)
+        return FLOW_WAITS_FOR_SOURCE;
     return wait;
 }
 
