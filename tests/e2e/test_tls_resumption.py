@@ -62,7 +62,7 @@ def test_session_timeout(culvert, version):
     relay = start(culvert, session_timeout="1s")
     context = client_context(version=version)
     _, session = visit(relay, context)
-    assert session.timeout <= 1
+    assert session.ticket_lifetime_hint <= 1
 
     def is_forgotten():
         return not visit(relay, context, session)[0]

@@ -47,6 +47,12 @@ class HandshakeFailed(AssertionError):
         self.reason = reason
 
 
+def word_of(error):
+    """OpenSSL's word for an error; python does not know all of them, but has the sentence."""
+    sentence = str(error).partition("] ")[2].partition(" (")[0]
+    return error.reason or sentence.upper().replace(" ", "_")
+
+
 # -- what python keeps to itself ------------------------------------------------------------------
 
 KEY_UPDATE_NOT_REQUESTED, KEY_UPDATE_REQUESTED = 0, 1
@@ -195,7 +201,7 @@ class TlsConn(Conn):
                 self.flush_or_fail(deadline.left())
             except ssl.SSLError as error:
                 self.flush_or_fail(deadline.left())
-                raise HandshakeFailed(error.reason or str(error)) from None
+                raise HandshakeFailed(word_of(error)) from None
             if self.raw_end:
                 raise HandshakeFailed(self.raw_end)
             if not self.feed(deadline.left()):
@@ -315,7 +321,7 @@ class TlsConn(Conn):
                 self.notified = True
                 break
             except ssl.SSLError as error:
-                self.broken = error.reason or str(error)
+                self.broken = word_of(error)
                 break
             if not data:
                 self.notified = True
