@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import re
 import select
 import shutil
 import subprocess
@@ -144,12 +145,19 @@ def nginx_http(folder, *, listen="", more="", locations=""):
 
 @contextlib.contextmanager
 def s_server(folder, identity, *words):
-    """openssl s_server on a unix socket; it sends each line back reversed."""
-    path = unix_path()
-    with running([find("openssl"), "s_server", "-unix", path, "-cert", identity.cert, "-key",
-                  identity.key, "-rev", "-quiet", *words], path, folder / "s_server.log"):
-        os.chmod(path, 0o777)
-        yield path
+    """openssl s_server, which sends each line back reversed: its address."""
+    log = folder / "s_server.log"
+    with open(log, "ab") as file:
+        process = subprocess.Popen([find("openssl"), "s_server", "-accept", "127.0.0.1:0", "-cert",
+                                    identity.cert, "-key", identity.key, "-rev", *words],
+                                   stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+    try:
+        accept = wait_until(lambda: re.search(r"^ACCEPT (\S+)", log.read_text(), re.M), 10,
+                            lambda: f"s_server to listen: {log.read_text()}")
+        yield accept.group(1)
+    finally:
+        process.kill()
+        process.wait()
 
 
 class SClient:
