@@ -175,10 +175,10 @@ def test_what_is_no_tls(culvert):
 def test_two_hundred_at_once(culvert, version):
     server = EchoServer()
     relay = culvert(Plane(TC, version).sections(server), workers=2)
-    contexts = client_context(version=version)
+    address, context = relay.address(), client_context(version=version)
 
     def visit(number):
-        client = start_tls(connect(relay.address(), seconds=20), contexts, seconds=20)
+        client = start_tls(connect(address, seconds=20), context, seconds=20)
         data = b"%d" % number * 100
         client.send(data)
         client.expect(data, 20)

@@ -10,6 +10,7 @@ from harness.certificates import authority, server_identity
 from harness.culvert import relay_to
 from harness.peer import FIN, EchoServer, Listener, connect, parse_address, pattern, reading
 from harness.tls import TC, TLS13, TS, Plane, start_tls
+from harness.wait import wait_until
 
 pytestmark = [pytest.mark.programs, programs.needs("openssl", "curl", "nginx", "haproxy")]
 
@@ -41,6 +42,7 @@ def test_s_client(culvert, tmp_path, flag, version):
             client.expect(b"\nthrough the relay\n")
             told, code = client.end()
             assert code == 0 and b"Verify return code: 0 (ok)" in told
+    wait_until(lambda: len(relay.session_records()) == 2, 5, "two records")
     records = relay.session_records()
     assert [(one["reason"], one["tls"], one["sni"]) for one in records] == \
         [("done", version, "server.test")] * 2
@@ -75,6 +77,7 @@ def test_s_client_certificate(culvert):
             assert client.end()[1] == 0
         with programs.SClient(relay.address(), flag, *TRUSTING) as client:
             client.expect(b"alert")
+    wait_until(lambda: len(relay.session_records()) == 4, 5, "four records")
     assert sorted(one["reason"] for one in relay.session_records()) == \
         ["client_tls"] * 2 + ["done"] * 2
 
@@ -161,6 +164,7 @@ def test_nginx_before(culvert, tmp_path):
             for _ in range(3):
                 assert programs.run("curl", "-sS", "--unix-socket", path,
                                     "http://x/through") == "hello"
+        wait_until(lambda: len(relay.session_records()) == 3, 5, "three records")
         records = relay.session_records()
         assert [(one["sni"], one["tls"]) for one in records] == [("server.test", "TLSv1.3")] * 3
 

@@ -56,8 +56,8 @@ def start(culvert, secret, workers=2, **tls):
     return culvert(sections, workers=workers)
 
 
-def shown(relay):
-    client = start_tls(connect(relay.address()), client_context(), name=NAME)
+def shown(relay, address=None):
+    client = start_tls(connect(address or relay.address()), client_context(), name=NAME)
     client.send(b"ping")
     client.expect(b"ping")
     der = client.peer_certificate
@@ -117,12 +117,12 @@ def test_reload_under_load(culvert, secret, old):
     relay = start(culvert, secret, reload_interval="100ms")
     identities = [old] + [authority().issue(NAME) for _ in range(4)]
     known = {one.der for one in identities}
-    done = []
+    done, address = [], relay.address()
 
     def come_and_go():
         seen = set()
         while not done:
-            seen.add(shown(relay))
+            seen.add(shown(relay, address))
         return seen
 
     visitors = [Background(come_and_go) for _ in range(3)]
