@@ -136,16 +136,19 @@ static void show_tls(const json_t *json, const struct ctl_options *options)
     json_array_foreach(json_object_get(json, "tls"), i, profile)
     {
         const json_t *certificates = json_object_get(profile, "certificates");
+        json_t *about = json_copy(profile);
         json_t *certificate;
         size_t j;
 
+        json_object_del(about, "certificates"); /* a row must not hold itself */
         if (json_array_size(certificates) == 0)
             json_array_append(rows, profile);
         json_array_foreach(certificates, j, certificate)
         {
-            json_object_update_missing(certificate, profile);
+            json_object_update_missing(certificate, about);
             json_array_append(rows, certificate);
         }
+        json_decref(about);
     }
     table_print(stdout, rows, tls_columns, ARRAY_LENGTH(tls_columns), options->for_people);
     json_decref(rows);

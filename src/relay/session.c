@@ -216,7 +216,7 @@ enum step session_refuse(struct session *session, enum close_reason reason, enum
         if (conn_is_tls(conn))
             conn_reset(conn);
         else
-            conn_close(conn);
+            session_dismiss(session, "", 0); /* what was not read would make it a reset */
         break;
     case REFUSE_ALERT:
         session_dismiss(session, unrecognized_name, sizeof(unrecognized_name));
