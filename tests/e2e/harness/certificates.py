@@ -12,6 +12,7 @@ import ipaddress
 import itertools
 import os
 import tempfile
+import threading
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,9 +23,24 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 PEM = serialization.Encoding.PEM
 DAY = datetime.timedelta(days=1)
 _numbers = itertools.count()
+_lock = threading.RLock()
 
 
-@functools.lru_cache(maxsize=1)
+def once(make):
+    """Calls `make` for the first who asks, of however many threads."""
+    kept = []
+
+    @functools.wraps(make)
+    def ask():
+        with _lock:
+            if not kept:
+                kept.append(make())
+            return kept[0]
+
+    return ask
+
+
+@once
 def folder():
     """The folder of everything made here; readable for servers that give up root."""
     made = tempfile.TemporaryDirectory(prefix="culvert-certificates-")
@@ -154,17 +170,17 @@ class Authority:
                      answer.public_bytes(serialization.Encoding.DER))
 
 
-@functools.lru_cache(maxsize=1)
+@once
 def authority():
     return Authority("culvert test authority")
 
 
-@functools.lru_cache(maxsize=1)
+@once
 def other_authority():
     return Authority("an authority that nobody trusts")
 
 
-@functools.lru_cache(maxsize=1)
+@once
 def server_identity():
     """What terminating listeners and TLS servers of the tests show: server.test."""
     return authority().issue("server.test", "ip:127.0.0.1")
