@@ -349,6 +349,7 @@ enum client_hello_verdict client_hello_read(const unsigned char *bytes, size_t s
     struct joined joined;
     const char *fault;
 
+    joined.bytes = NULL;
     joined.size = joined.length = 0;
     hello->name[0] = '\0';
     hello->alpn_size = 0;
