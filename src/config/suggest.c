@@ -335,3 +335,23 @@ const char *suggest_section(const char *type, char *buffer, size_t size)
         text_append_format(&text, "; did you mean [%s]?", word);
     return buffer;
 }
+
+const char *suggest_word(const char *words, const char *word, char *buffer, size_t size)
+{
+    size_t best = SIZE_MAX;
+    size_t length = 0;
+    const char *candidate;
+
+    buffer[0] = '\0';
+    for (unsigned i = 0; (candidate = word_at(words, i, &length)) != NULL; i++) {
+        char copy[64];
+        size_t distance;
+
+        snprintf(copy, sizeof(copy), "%.*s", (int)length, candidate);
+        if (text_is_near(word, copy, &distance) && distance < best) {
+            best = distance;
+            snprintf(buffer, size, "; did you mean '%s'?", copy);
+        }
+    }
+    return buffer;
+}

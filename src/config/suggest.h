@@ -22,4 +22,8 @@ const char *suggest_key(enum section_kind section, const char *where, const char
 /* The whole message for an unknown [type]. Returns `buffer`. */
 const char *suggest_section(const char *type, char *buffer, size_t size);
 
+/* "; did you mean 'WORD'?" with the one of `words`, separated by blanks, that is nearest to `word`;
+   "" when none is near. Returns `buffer`. */
+const char *suggest_word(const char *words, const char *word, char *buffer, size_t size);
+
 #endif

@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "config/endpoint.h"
 #include "config/sni_map.h"
+#include "config/suggest.h"
 #include "config/value_number.h"
 #include "config/value_prefix.h"
 #include "config/value_tls.h"
@@ -109,27 +110,6 @@ static bool parse_number(const struct parser *parser, const struct word *word, s
 /* ---- words and names --------------------------------------------------------------------------
  */
 
-/* The word of `words` that is nearest to `word`, as a suffix for a message. */
-static const char *did_you_mean(const char *words, const char *word, char *buffer, size_t size)
-{
-    size_t best = SIZE_MAX;
-    size_t length = 0;
-    const char *candidate;
-
-    buffer[0] = '\0';
-    for (unsigned i = 0; (candidate = word_at(words, i, &length)) != NULL; i++) {
-        char copy[64];
-        size_t distance;
-
-        snprintf(copy, sizeof(copy), "%.*s", (int)length, candidate);
-        if (text_is_near(word, copy, &distance) && distance < best) {
-            best = distance;
-            snprintf(buffer, size, "; did you mean '%s'?", copy);
-        }
-    }
-    return buffer;
-}
-
 static bool parse_enum(const struct parser *parser, const struct word *word)
 {
     const struct option *option = parser->option;
@@ -141,7 +121,7 @@ static bool parse_enum(const struct parser *parser, const struct word *word)
                           word->string, option->words);
         return false;
     }
-    did_you_mean(option->words, word->string, guess, sizeof(guess));
+    suggest_word(option->words, word->string, guess, sizeof(guess));
     return value_error(parser, &word->origin, "'%s' takes one of: %s%s", option->key, option->words,
                        guess);
 }
@@ -180,7 +160,7 @@ static bool parse_path(const struct parser *parser, const struct word *word, str
     if (is_server || option->type == VALUE_GLOB)
         return true;
     if (strchr(word->string, '/') == NULL) {
-        did_you_mean(option->words, word->string, guess, sizeof(guess));
+        suggest_word(option->words, word->string, guess, sizeof(guess));
         if (guess[0] != '\0')
             return value_error(parser, &word->origin,
                                "'%s' is none of: %s%s (a file of that name is ./%s)", word->string,
@@ -317,7 +297,7 @@ static bool parse_server_option(const struct parser *parser, const struct word *
         return false;
     } else {
         return value_error(parser, &word->origin, "'%s' is no option of a server%s", word->string,
-                           did_you_mean(words, word->string, guess, sizeof(guess)));
+                           suggest_word(words, word->string, guess, sizeof(guess)));
     }
     return true;
 }
@@ -327,7 +307,7 @@ static bool not_an_address(const struct parser *parser, const struct word *word)
 {
     char guess[96];
 
-    did_you_mean("backup disabled drain", word->string, guess, sizeof(guess));
+    suggest_word("backup disabled drain", word->string, guess, sizeof(guess));
     return value_error(parser, &word->origin, "'%s' is no address%s", word->string,
                        guess[0] != '\0' ? guess : ": a server is [NAME] host:port [options]");
 }

@@ -126,6 +126,17 @@ static void test_a_small_buffer_cuts(void **state)
     assert_string_equal(buffer, "unknown key 'id");
 }
 
+static void test_the_nearest_of_some_words_is_offered(void **state)
+{
+    char buffer[96];
+
+    (void)state;
+    assert_string_equal(suggest_word("pause reset close", "rest", buffer, sizeof(buffer)),
+                        "; did you mean 'reset'?");
+    assert_string_equal(suggest_word("pause reset close", "elephant", buffer, sizeof(buffer)), "");
+    assert_string_equal(suggest_word(NULL, "reset", buffer, sizeof(buffer)), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_sections),
         cmocka_unit_test(test_every_answer_of_the_table_exists),
         cmocka_unit_test(test_a_small_buffer_cuts),
+        cmocka_unit_test(test_the_nearest_of_some_words_is_offered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
