@@ -1334,8 +1334,8 @@ const struct option option_table[OPTION_COUNT] = {
                          .words = "auto off",
                          .fallback = "off",
                          .reload = RELOAD_START,
-                         .help = "let the kernel encrypt, where it can and a self-test at start "
-                                 "succeeds",
+                         .help = "look whether the kernel could encrypt, and say at start what "
+                                 "was found; this version does not use it",
                          .peers = "nginx ssl_conf_command Options KTLS"},
     [TLS_OPTION_KEYLOG_FILE] = {.section = SECTION_TLS,
                                 .key = "keylog_file",
