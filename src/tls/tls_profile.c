@@ -141,37 +141,52 @@ enum tls_role tls_profile_role(const struct tls_profile *profile)
 /* ---- reloading --------------------------------------------------------------------------------
  */
 
-static enum tls_change load_again(struct tls_profile *profile, struct tls_context **contexts,
-                                  struct error *error)
+/* New material with a context for each worker; NULL with the error set otherwise. */
+static struct tls_material *load_again(struct tls_profile *profile, struct tls_context **contexts,
+                                       struct error *error)
 {
     struct tls_material *material = load(profile, error);
 
-    if (material == NULL || !make_contexts(profile, material, contexts, error)) {
-        tls_material_unref(material);
-        ERR_clear_error();
-        profile->failures++;
-        profile->is_stale = true;
-        return TLS_BROKEN;
-    }
+    if (material != NULL && make_contexts(profile, material, contexts, error))
+        return material;
+    tls_material_unref(material);
+    ERR_clear_error();
+    return NULL;
+}
+
+static void take_over(struct tls_profile *profile, struct tls_material *material)
+{
     tls_material_unref(profile->material);
     profile->material = material;
     profile->is_stale = false;
-    return TLS_CHANGED;
 }
 
+/* Files that did not load are tried at each look: it may have been descriptors or memory that were
+   wanting, not they. */
 enum tls_change tls_profile_look(struct tls_profile *profile, bool force, int64_t now_ms,
                                  struct tls_context **contexts, struct error *error)
 {
     bool is_due = now_ms >= profile->next_look_ms;
+    struct tls_material *material;
+    uint64_t told = profile->stamp;
 
     if (profile->has_tickets)
         tls_tickets_turn(&profile->tickets, now_ms);
     if (!force && !is_due)
         return TLS_UNCHANGED;
     plan_look(profile, now_ms);
-    if (!force && tls_material_stamp(&profile->policy) == profile->stamp)
+    if (!force && !profile->is_stale && tls_material_stamp(&profile->policy) == told)
         return TLS_UNCHANGED;
-    return load_again(profile, contexts, error);
+    material = load_again(profile, contexts, error);
+    if (material != NULL) {
+        take_over(profile, material);
+        return TLS_CHANGED;
+    }
+    if (!force && profile->is_stale && profile->stamp == told)
+        return TLS_UNCHANGED; /* that was told */
+    profile->failures++;
+    profile->is_stale = true;
+    return TLS_BROKEN;
 }
 
 int64_t tls_profile_look_due_ms(const struct tls_profile *profile)

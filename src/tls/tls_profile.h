@@ -91,8 +91,8 @@ enum tls_change {
  * Looks at the profile's files (by what stat(2) says of the path and of each link on the way, so
  * that a swapped symbolic link counts), and loads them again when one has changed or `force` is
  * set. `contexts` has room for one per worker; each belongs to the caller until a worker takes it
- * over with tls_profile_take() or tls_context_free() drops it. A broken file is reported once, not
- * at every look, until it changes again.
+ * over with tls_profile_take() or tls_context_free() drops it. A file that does not load is tried
+ * again at every look and reported once, until it changes again.
  */
 enum tls_change tls_profile_look(struct tls_profile *profile, bool force, int64_t now_ms,
                                  struct tls_context **contexts, struct error *error);

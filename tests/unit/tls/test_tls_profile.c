@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "core/clock.h"
@@ -291,6 +293,45 @@ static void test_a_broken_file_keeps_the_old_and_is_reported_once(void **state)
     tls_profile_destroy(profile);
 }
 
+/* The file is well, the process is not: no descriptor is free for the moment. */
+static void test_a_load_that_failed_for_another_reason_is_made_up_for(void **state)
+{
+    struct tls_options options = fixture_options(TLS_SERVER);
+    struct tls_context *contexts[WORKERS];
+    struct tls_profile *profile;
+    struct error error = {0};
+    struct rlimit limit, none;
+    int64_t now_ms;
+
+    (void)state;
+    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    profile = create(&options, TLS_SERVER);
+    now_ms = tls_profile_look_due_ms(profile);
+    fixture_pem(options.cert, &second, true);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 2; i++) {
+        enum tls_change change = tls_profile_look(profile, false, now_ms, contexts, &error);
+
+        if (change != (i == 0 ? TLS_BROKEN : TLS_UNCHANGED)) {
+            setrlimit(RLIMIT_NOFILE, &limit);
+            fail_msg("look %d answered %d", i, (int)change);
+        }
+        now_ms += 60001;
+    }
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_non_null(strstr(error.text, "Too many open files"));
+    assert_true(tls_profile_is_stale(profile));
+    assert_int_equal(tls_profile_failures(profile), 1);
+    assert_int_equal(tls_profile_look(profile, false, now_ms, contexts, &error), TLS_CHANGED);
+    assert_false(tls_profile_is_stale(profile));
+    assert_string_equal(subject(profile), "second.example");
+    take_all(profile, contexts);
+    tls_profile_destroy(profile);
+}
+
 static void test_what_does_not_load_at_start_is_an_error(void **state)
 {
     struct tls_options options = fixture_options(TLS_SERVER);
@@ -383,6 +424,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_old_context_lives_as_long_as_its_connections,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_broken_file_keeps_the_old_and_is_reported_once,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_load_that_failed_for_another_reason_is_made_up_for,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_does_not_load_at_start_is_an_error, set_up,
                                         tear_down),
