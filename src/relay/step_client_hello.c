@@ -145,6 +145,7 @@ enum step step_client_hello_run(struct session *session)
     if (has_opening) {
         enum step step = read_opening(session, scratch, (size_t)count);
 
+        session->began_us = session_age_us(session); /* until now the client was waited for */
         if (step != STEP_NEXT || session->is_starttls || !listener->peeks_hello)
             return step;
     }

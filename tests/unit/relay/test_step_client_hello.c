@@ -286,6 +286,30 @@ static void test_an_sslrequest_is_answered_and_repeated_to_the_server(void **sta
     relay_world_close(&world);
 }
 
+/* Without a look at the hello the connecting begins right behind the request. */
+static void test_the_time_until_an_sslrequest_is_not_that_of_connecting(void **state)
+{
+    struct relay_world world;
+    int client, server;
+
+    open_world(&world, STARTTLS_POSTGRES);
+    world.listener.peeks_hello = false;
+    router_destroy(world.listener.router);
+    world.listener.router = router_create(&world.pool);
+    client = relay_world_client(&world);
+    relay_world_run_for(&world, 100);
+    send_all(client, postgres_ssl_request, POSTGRES_REQUEST_BYTES);
+    expect(&world, client, "S", 1);
+    server = relay_world_server(&world, 0);
+    expect(&world, server, postgres_ssl_request, POSTGRES_REQUEST_BYTES);
+    send_all(server, "Safter", 6);
+    expect(&world, client, "after", 5);
+    peer_close(&client);
+    peer_close(&server);
+    assert_in_range(relay_world_last_record(&world).connect_us, 0, 90000);
+    relay_world_close(&world);
+}
+
 static void test_gssapi_is_declined_and_tls_asked_for_next(void **state)
 {
     struct relay_world world;
@@ -367,6 +391,7 @@ int main(void)
         cmocka_unit_test(test_what_is_no_tls_is_refused_and_no_server_is_contacted),
         cmocka_unit_test(test_an_unknown_name_gets_an_alert_behind_which_the_stream_ends),
         cmocka_unit_test(test_an_sslrequest_is_answered_and_repeated_to_the_server),
+        cmocka_unit_test(test_the_time_until_an_sslrequest_is_not_that_of_connecting),
         cmocka_unit_test(test_gssapi_is_declined_and_tls_asked_for_next),
         cmocka_unit_test(test_tls_without_an_sslrequest_is_relayed_without_one),
         cmocka_unit_test(test_bytes_behind_an_sslrequest_are_an_intrusion),
