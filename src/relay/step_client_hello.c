@@ -44,16 +44,19 @@ static enum step refuse(struct session *session, const char *detail)
 
 /* starttls = postgres */
 
-/* Takes the client's request and answers it with one byte. Bytes behind the request cannot have
-   been sent in knowledge of the answer: somebody has put them there. */
-static bool answer_request(struct session *session, char answer)
+/* Takes the client's request and answers it with one byte; `after` is what comes then. Bytes behind
+   the request cannot have been sent in knowledge of the answer: somebody has put them there. */
+static enum step answer_request(struct session *session, char answer, enum step after)
 {
     unsigned char request[POSTGRES_REQUEST_BYTES + 1];
     struct conn *conn = &session->conn[FRONTEND];
 
     conn->ready_in = false; /* that was all; what comes next has an edge of its own */
-    return recv(conn->fd, request, sizeof(request), 0) == POSTGRES_REQUEST_BYTES &&
-           send(conn->fd, &answer, 1, MSG_NOSIGNAL) == 1;
+    if (recv(conn->fd, request, sizeof(request), 0) != POSTGRES_REQUEST_BYTES)
+        return refuse(session, "bytes came behind the SSLRequest before its answer");
+    if (send(conn->fd, &answer, 1, MSG_NOSIGNAL) != 1)
+        return session_client_left(session, errno);
+    return after;
 }
 
 static enum step refuse_clear_text(struct session *session)
@@ -68,20 +71,15 @@ static enum step refuse_clear_text(struct session *session)
 /* STEP_NEXT: what follows is TLS, or has already begun. */
 static enum step read_opening(struct session *session, const unsigned char *bytes, size_t size)
 {
-    static const char answer_failed[] = "bytes came behind the SSLRequest before its answer";
-
     switch (postgres_opening_read(bytes, size)) {
     case POSTGRES_PARTIAL:
         return wait_for_more(session, size > 0);
     case POSTGRES_SSL_REQUEST:
-        if (!answer_request(session, POSTGRES_YES))
-            return refuse(session, answer_failed);
         session->is_starttls = true;
-        return session->listener->peeks_hello ? STEP_WAIT : STEP_NEXT;
+        return answer_request(session, POSTGRES_YES,
+                              session->listener->peeks_hello ? STEP_WAIT : STEP_NEXT);
     case POSTGRES_GSS_REQUEST:
-        if (!answer_request(session, POSTGRES_NO))
-            return refuse(session, answer_failed);
-        return STEP_WAIT;
+        return answer_request(session, POSTGRES_NO, STEP_WAIT);
     case POSTGRES_TLS:
         return STEP_NEXT;
     case POSTGRES_OTHER:

@@ -363,6 +363,24 @@ static void test_bytes_behind_an_sslrequest_are_an_intrusion(void **state)
     relay_world_close(&world);
 }
 
+/* The request is still there to read, but nobody to answer. */
+static void test_a_client_that_resets_behind_its_sslrequest_has_left(void **state)
+{
+    struct relay_world world;
+    struct session_record record;
+    int client;
+
+    open_world(&world, STARTTLS_POSTGRES);
+    client = relay_world_client(&world);
+    send_all(client, postgres_ssl_request, POSTGRES_REQUEST_BYTES);
+    peer_reset(&client);
+    record = relay_world_last_record(&world);
+    assert_int_equal(record.reason, CLOSE_CLIENT_LEFT);
+    assert_string_equal(record.tls_error, "");
+    assert_int_not_equal(record.error, 0);
+    relay_world_close(&world);
+}
+
 static void test_a_start_in_clear_text_is_told_that_tls_is_required(void **state)
 {
     static const unsigned char startup[] = {0, 0, 0, 9, 0, 3, 0, 0, 0};
@@ -395,6 +413,7 @@ int main(void)
         cmocka_unit_test(test_gssapi_is_declined_and_tls_asked_for_next),
         cmocka_unit_test(test_tls_without_an_sslrequest_is_relayed_without_one),
         cmocka_unit_test(test_bytes_behind_an_sslrequest_are_an_intrusion),
+        cmocka_unit_test(test_a_client_that_resets_behind_its_sslrequest_has_left),
         cmocka_unit_test(test_a_start_in_clear_text_is_told_that_tls_is_required),
     };
 
