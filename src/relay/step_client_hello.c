@@ -54,6 +54,8 @@ static enum step answer_request(struct session *session, char answer, enum step 
     conn->ready_in = false; /* that was all; what comes next has an edge of its own */
     if (recv(conn->fd, request, sizeof(request), 0) != POSTGRES_REQUEST_BYTES)
         return refuse(session, "bytes came behind the SSLRequest before its answer");
+    if (conn->hup_in)
+        return session_client_left(session, 0); /* its end was told already: no edge will come */
     if (send(conn->fd, &answer, 1, MSG_NOSIGNAL) != 1)
         return session_client_left(session, errno);
     return after;

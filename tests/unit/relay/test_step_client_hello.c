@@ -381,6 +381,25 @@ static void test_a_client_that_resets_behind_its_sslrequest_has_left(void **stat
     relay_world_close(&world);
 }
 
+/* Request and end are told by one edge. */
+static void test_a_client_that_ends_behind_its_sslrequest_has_left(void **state)
+{
+    for (int i = 0; i < 3; i++) {
+        struct relay_world world;
+        int client;
+
+        open_world(&world, STARTTLS_POSTGRES);
+        world.listener.peeks_hello = i > 0;
+        client = relay_world_client(&world);
+        relay_world_run_for(&world, 5);
+        send_all(client, i < 2 ? postgres_ssl_request : gss_request, POSTGRES_REQUEST_BYTES);
+        assert_int_equal(shutdown(client, SHUT_WR), 0);
+        assert_int_equal(relay_world_last_record(&world).reason, CLOSE_CLIENT_LEFT);
+        peer_close(&client);
+        relay_world_close(&world);
+    }
+}
+
 static void test_a_start_in_clear_text_is_told_that_tls_is_required(void **state)
 {
     static const unsigned char startup[] = {0, 0, 0, 9, 0, 3, 0, 0, 0};
@@ -414,6 +433,7 @@ int main(void)
         cmocka_unit_test(test_tls_without_an_sslrequest_is_relayed_without_one),
         cmocka_unit_test(test_bytes_behind_an_sslrequest_are_an_intrusion),
         cmocka_unit_test(test_a_client_that_resets_behind_its_sslrequest_has_left),
+        cmocka_unit_test(test_a_client_that_ends_behind_its_sslrequest_has_left),
         cmocka_unit_test(test_a_start_in_clear_text_is_told_that_tls_is_required),
     };
 
