@@ -338,7 +338,7 @@ static void for_each_owner(struct scrape *scrape, add_handshakes add)
     const struct relay_counters *counters = &scrape->totals->counters;
 
     for (unsigned i = 0; i < snapshot->listener_count; i++) {
-        if (snapshot->listeners[i].tls != NULL || snapshot->listeners[i].peeks_hello)
+        if (snapshot->listeners[i].terminates_tls)
             add(scrape, "client", snapshot->listeners[i].name, &counters->listeners[i].handshakes);
     }
     for (unsigned i = 0; i < snapshot->pool_count; i++) {

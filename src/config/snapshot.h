@@ -55,7 +55,8 @@ struct listener_config {
     enum refusal when_down;
     struct tls_profile *tls; /* terminates, unless a route says otherwise; borrowed; or NULL */
     enum starttls starttls;
-    bool peeks_hello; /* routes, their tls or no_route = alert need the ClientHello */
+    bool terminates_tls; /* by `tls` or by that of one of its routes */
+    bool peeks_hello;    /* routes, their tls or no_route = alert need the ClientHello */
 
     int max_connections; /* 0 = no limit of its own */
     int64_t preread_timeout_ms;

@@ -407,17 +407,17 @@ static bool fill_maps(struct builder *builder)
     return true;
 }
 
-/* Whether the ClientHello must be read, once all routes are there. */
-static void fill_peeks(struct builder *builder, const bool *has_tls_route)
+/* Who speaks TLS, and whether the ClientHello must be read, once all routes are there. */
+static void fill_tls(struct builder *builder, const bool *has_tls_route)
 {
     struct snapshot *snapshot = builder->snapshot;
 
     for (unsigned i = 0; i < snapshot->listener_count; i++) {
         struct listener_config *listener = &snapshot->listeners[i];
-        bool terminates = listener->tls != NULL || has_tls_route[i];
 
+        listener->terminates_tls = listener->tls != NULL || has_tls_route[i];
         listener->peeks_hello = router_needs_hello(listener->router) ||
-                                (terminates && listener->no_route == REFUSE_ALERT);
+                                (listener->terminates_tls && listener->no_route == REFUSE_ALERT);
         if (!listener->peeks_hello && listener->no_route == REFUSE_ALERT)
             listener->no_route = REFUSE_RESET;
     }
@@ -477,7 +477,7 @@ static bool fill_routes(struct builder *builder)
     is_good = has_tls_route != NULL && snapshot->routes != NULL &&
               add_routes(builder, has_tls_route) && fill_maps(builder);
     if (is_good)
-        fill_peeks(builder, has_tls_route);
+        fill_tls(builder, has_tls_route);
     free(has_tls_route);
     return is_good;
 }

@@ -65,6 +65,7 @@ static inline void fake_profiles_add(struct fake_process *process)
     process->snapshot.tls_profiles = fake_profile_list;
     process->snapshot.tls_profile_count = 2;
     process->listeners[0].tls = fake_profile_list[0];
+    process->listeners[0].terminates_tls = true;
     process->pools[1].options.tls = fake_profile_list[1];
     process->view.tls_loads = fake_loads;
 }

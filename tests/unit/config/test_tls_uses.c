@@ -154,6 +154,26 @@ static void test_each_section_once_per_role(void **state)
     snapshot_unref(again);
 }
 
+/* By an own profile, or by that of a route, whatever the route looks at. */
+static void test_who_terminates_tls(void **state)
+{
+    static const bool terminates[] = {true, true, false};
+    struct config *config =
+        load_silent(LISTENER "tls = web.pem\n[listen b]\nbind = 127.0.0.1:0\npool = p\n"
+                             "[listen c]\nbind = 127.0.0.1:0\npool = p\n"
+                             "[route r]\nlisten = b\nsource = 10.0.0.0/8\npool = p\ntls = web.pem\n"
+                             "[route s]\nlisten = c\nsni = b.example\npool = p\n"
+                             "[pool p]\nserver = 127.0.0.1:9\n");
+    struct snapshot *snapshot = config_snapshot(config);
+
+    (void)state;
+    assert_non_null(snapshot);
+    for (size_t i = 0; i < ARRAY_LENGTH(terminates); i++)
+        assert_int_equal(snapshot->listeners[i].terminates_tls, terminates[i]);
+    config_destroy(config);
+    snapshot_unref(snapshot);
+}
+
 static void test_every_file_that_is_not_there_is_named(void **state)
 {
     (void)state;
@@ -233,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_section_once_per_role),
+        cmocka_unit_test(test_who_terminates_tls),
         cmocka_unit_test(test_every_file_that_is_not_there_is_named),
         cmocka_unit_test(test_files_must_fit_together),
         cmocka_unit_test(test_certificates_end),
