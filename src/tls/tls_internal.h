@@ -63,8 +63,8 @@ struct tls_peer {
 bool tls_context_prepare(struct tls_context *context, SSL *ssl,
                          const struct tls_target *target) CULVERT_MUST_CHECK;
 
-/* After a complete handshake, a resumed one as well: whether the peer is who may take part
-  . False: `text` names the identity that was denied, printable. */
+/* After a complete handshake, also of a resumed session: whether the peer may take part. False:
+   `text` says why not, printable. */
 bool tls_context_accepts(const struct tls_context *context, SSL *ssl, char *text, size_t size);
 
 /* ---- conns provide -----------------------------------------------------------------------------
