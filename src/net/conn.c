@@ -87,17 +87,13 @@ void conn_init(struct conn *conn)
 {
     memset(conn, 0, sizeof(*conn));
     conn->fd = -1;
-    conn->ops = &conn_plain_ops;
 }
 
 void conn_open(struct conn *conn, int fd, bool is_tcp)
 {
-    const struct conn_ops *ops = conn->ops;
-
     assert(conn->fd == -1 && fd >= 0);
     /* Nothing that was known of an earlier socket holds for this one. */
     conn_init(conn);
-    conn->ops = ops;
     conn->fd = fd;
     conn->is_tcp = is_tcp;
 }
@@ -126,9 +122,9 @@ static void conn_unwatch(struct conn *conn)
 
 static void release(struct conn *conn, bool is_reset)
 {
-    if (conn->ops->release != NULL)
-        conn->ops->release(conn, is_reset);
-    conn->ops = &conn_plain_ops;
+    if (conn->method != NULL && conn->method->ops->release != NULL)
+        conn->method->ops->release(conn, is_reset);
+    conn->method = NULL;
 }
 
 void conn_note_event(struct conn *conn, short what)
@@ -186,7 +182,7 @@ void conn_reset(struct conn *conn)
 void conn_fail(struct conn *conn, int error)
 {
     if (conn->error == 0)
-        conn->error = error;
+        conn->error = (int16_t)error;
 }
 
 enum io_result conn_end(struct conn *conn)

@@ -22,7 +22,6 @@
 
 struct conn;
 struct pipe;
-struct tls_conn;
 
 /* What an I/O call came to. */
 enum io_result {
@@ -50,16 +49,19 @@ struct conn_ops {
     bool short_read_empties; /* a short read has emptied the socket, as a rule */
 };
 
+/* The head of what a method keeps for a conn. */
+struct conn_method {
+    const struct conn_ops *ops;
+};
+
 struct conn {
     struct event event;
-    const struct conn_ops *ops;
-    struct tls_conn *tls;     /* what conn_tls_ops keeps (tls/tls_conn.h); NULL: a plain socket */
-    struct list_link recheck; /* in the worker's recheck list: see relay_recheck() */
-    int fd;                   /* -1 when closed */
-    int error;                /* sticky errno, 0 = none */
-    int stalled_bytes;        /* SIOCOUTQ when the stall clock was last set */
-    bool is_watched : 1;      /* the event is added */
-    bool is_tcp : 1;          /* has a reset and SIOCOUTQ; unix sockets do not */
+    struct conn_method *method; /* NULL: a plain socket; freed by its `release` */
+    struct list_link recheck;   /* in the worker's recheck list: see relay_recheck() */
+    int fd;                     /* -1 when closed */
+    int16_t error;              /* sticky errno, 0 = none */
+    bool is_watched : 1;        /* the event is added */
+    bool is_tcp : 1;            /* has a reset and SIOCOUTQ; unix sockets do not */
     bool ready_in : 1;
     bool ready_out : 1;
     bool hup_in : 1;        /* the peer's end was announced: read until 0 */
@@ -76,6 +78,11 @@ struct conn {
 
 /* Plain sockets. */
 extern const struct conn_ops conn_plain_ops;
+
+static inline const struct conn_ops *conn_ops(const struct conn *conn)
+{
+    return conn->method == NULL ? &conn_plain_ops : conn->method->ops;
+}
 
 /* An empty conn: fd -1, nothing known. */
 void conn_init(struct conn *conn);

@@ -56,7 +56,7 @@ static void account_stall(struct flow *flow, int64_t now_ms)
     flow->destination->ready_out = false;
     if (flow->stalled_ms == 0) {
         flow->stalled_ms = now_ms;
-        flow->destination->stalled_bytes = socket_unacknowledged(flow->destination->fd);
+        flow->stalled_bytes = socket_unacknowledged(flow->destination->fd);
         flow->was_looked_at = true;
     }
 }
@@ -96,7 +96,7 @@ static void forward(struct flow *flow, struct relay_resources *resources,
     size_t moved = 0;
 
     bytes = flow_fault_bytes(flow, (unsigned char *)bytes, &size);
-    switch (flow->destination->ops->write(flow->destination, bytes, size, &moved)) {
+    switch (conn_ops(flow->destination)->write(flow->destination, bytes, size, &moved)) {
     case IO_MOVED:
         account_write(flow, moved, now_ms);
         if (fault_is(FAULT_IGNORE_SHORT_WRITE))
@@ -121,8 +121,9 @@ static void drain_buffer(struct flow *flow, struct relay_resources *resources, i
     struct buffer *buffer = flow->buffer;
     size_t moved = 0;
 
-    switch (flow->destination->ops->write(flow->destination, buffer->bytes + buffer->start,
-                                          buffer_held(buffer), &moved)) {
+    switch (conn_ops(flow->destination)
+                ->write(flow->destination, buffer->bytes + buffer->start, buffer_held(buffer),
+                        &moved)) {
     case IO_MOVED:
         account_write(flow, moved, now_ms);
         buffer->start += (uint32_t)moved;
@@ -181,7 +182,8 @@ static void drain(struct flow *flow, struct relay_resources *resources, int64_t 
    closing the destination tells it. */
 static bool close_will_do(const struct flow *flow)
 {
-    return flow->destination->ops->close_ends && flow->destination->eof && flow->source->fin_out;
+    return conn_ops(flow->destination)->close_ends && flow->destination->eof &&
+           flow->source->fin_out;
 }
 
 /* All is delivered: tell the destination that the stream has ended. Over TLS that takes bytes, too,
@@ -196,7 +198,7 @@ static void pass_end_on(struct flow *flow, int64_t now_ms)
         flow->state = FLOW_ENDED;
         return;
     }
-    switch (flow->destination->ops->shutdown_write(flow->destination)) {
+    switch (conn_ops(flow->destination)->shutdown_write(flow->destination)) {
     case IO_MOVED:
         flow->state = FLOW_ENDED;
         flow->stalled_ms = 0;
@@ -226,7 +228,7 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
 
     if (buffer_is_scarce(&resources->buffers))
         return FLOW_WAITS_FOR_BUFFER;
-    switch (source->ops->read(source, resources->scratch, flow->read_limit, &moved)) {
+    switch (conn_ops(source)->read(source, resources->scratch, flow->read_limit, &moved)) {
     case IO_MOVED:
         break;
     case IO_BLOCKED:
@@ -242,7 +244,7 @@ static enum flow_wait fill_copy(struct flow *flow, struct relay_resources *resou
     }
     account_read(flow, now_ms);
     /* A short read has emptied the socket, as a rule; the recheck catches the exceptions. */
-    if (source->ops->short_read_empties && moved < flow->read_limit && !source->urgent &&
+    if (conn_ops(source)->short_read_empties && moved < flow->read_limit && !source->urgent &&
         (!source->hup_in || fault_is(FAULT_MISS_FIN)))
         source->ready_in = false;
     if (!source->ready_in && !flow_fault_skips_recheck())
@@ -273,7 +275,7 @@ static enum flow_wait confirm_by_read(struct flow *flow, struct relay_resources 
     if (buffer_is_scarce(&resources->buffers))
         return FLOW_WAITS_FOR_BUFFER;
     conn_look_for_mark(source);
-    switch (source->ops->read(source, resources->scratch, flow->read_limit, &moved)) {
+    switch (conn_ops(source)->read(source, resources->scratch, flow->read_limit, &moved)) {
     case IO_MOVED:
         if (source->urgent)
             flow->method = FLOW_COPY;
@@ -399,7 +401,8 @@ void flow_init(struct flow *flow, struct conn *source, struct conn *destination,
     memset(flow, 0, sizeof(*flow));
     flow->source = source;
     flow->destination = destination;
-    flow->may_splice = may_splice && source->ops->may_splice && destination->ops->may_splice;
+    flow->may_splice =
+        may_splice && conn_ops(source)->may_splice && conn_ops(destination)->may_splice;
     flow->read_limit = (uint32_t)(read_limit < BUFFER_READ_BYTES ? read_limit : BUFFER_READ_BYTES);
 }
 
@@ -418,7 +421,8 @@ enum flow_wait flow_pump(struct flow *flow, struct relay_resources *resources, i
     flow->destination->holds_up_pipe = flow->pipe != NULL;
     if (flow->pipe != NULL)
         relay_recheck(resources, flow->destination); /* the tick spills a residue that stays */
-    if (fault_is(FAULT_TLS_FORGET_PENDING) && flow->source->tls && wait == FLOW_WAITS_FOR_TURN)
+    if (fault_is(FAULT_TLS_FORGET_PENDING) && flow->source->method != NULL &&
+        wait == FLOW_WAITS_FOR_TURN)
         return FLOW_WAITS_FOR_SOURCE;
     return wait;
 }

@@ -61,12 +61,13 @@ struct flow {
     uint64_t spliced;         /* of those, through a pipe */
     int64_t read_ms;          /* the last byte or end from the source, or the end of a stall */
     int64_t stalled_ms;       /* since when the destination takes nothing; 0 = it does */
-    uint32_t read_limit;      /* most bytes of one copying read ([listen] buffer_size) */
-    enum flow_method method : 8;
-    enum flow_state state : 8;
+    int stalled_bytes;        /* SIOCOUTQ of the destination when the stall clock was last set */
+    unsigned read_limit : 17; /* most bytes of one copying read ([listen] buffer_size) */
+    enum flow_method method : 1;
+    enum flow_state state : 2;
     enum flow_culprit culprit : 2; /* of FLOW_BROKEN */
     bool may_splice : 1;
-    bool was_looked_at : 1;     /* destination->stalled_bytes holds since the last write */
+    bool was_looked_at : 1;     /* stalled_bytes holds since the last write */
     unsigned small_splices : 4; /* in a row */
 };
 

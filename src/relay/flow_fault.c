@@ -40,7 +40,7 @@ unsigned char *flow_fault_bytes(struct flow *flow, unsigned char *bytes, size_t 
     if (fault_is(FAULT_DUPLICATE_BYTES)) {
         size_t moved = 0;
 
-        flow->destination->ops->write(flow->destination, bytes, *size < 8 ? *size : 8, &moved);
+        conn_ops(flow->destination)->write(flow->destination, bytes, *size < 8 ? *size : 8, &moved);
     }
     return bytes;
 }

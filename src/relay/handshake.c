@@ -120,9 +120,8 @@ void session_keep_tls_error(struct session *session, enum side side)
 {
     const struct conn *conn = &session->conn[side];
 
-    if (session->tls_error != NULL || !conn_is_tls(conn) || tls_conn_fault(conn) == TLS_FAULT_NONE)
-        return;
-    session->tls_error = strdup(tls_conn_fault_text(conn)); /* without memory it stays untold */
+    if (conn_is_tls(conn) && tls_conn_fault(conn) != TLS_FAULT_NONE)
+        session_keep_words(session, tls_conn_fault_text(conn));
 }
 
 enum close_reason session_break_reason(const struct session *session, enum side side)

@@ -43,6 +43,9 @@ static const struct {
                              .expire = step_abort_drain_run},
 };
 
+/* With libevent's share, an idle session is to take less than 0.9 KiB: tests/e2e/test_mem_slope.py. */
+static_assert(sizeof(struct session) <= 776, "a session has grown");
+
 /* A residue older than this gives its pipe back. */
 #define SPILL_AFTER_MS 100
 
@@ -109,10 +112,11 @@ enum flow_wait session_pump(struct session *session, enum side side, int64_t now
                         ? &resources->counters.tls_bytes
                         : &resources->counters.copied_bytes,
                     delivered - spliced);
-    if (side == BACKEND && session->first_byte_us == UINT32_MAX) {
-        session->first_byte_us = session_age_us(session) - session->began_us;
+    if (side == BACKEND && !session->has_first_byte) {
+        session->has_first_byte = true;
+        session->began_us = session_age_us(session) - session->began_us;
         latency_observe(&resources->counters.pools[session->pool->index].first_byte,
-                        session->first_byte_us);
+                        session->began_us);
     }
     return wait;
 }
@@ -225,6 +229,48 @@ enum step session_refuse(struct session *session, enum close_reason reason, enum
     return STEP_OVER;
 }
 
+static struct session_words *words_of(struct session *session)
+{
+    if (session->words == NULL)
+        session->words = calloc(1, sizeof(*session->words));
+    return session->words;
+}
+
+bool session_keep_sni(struct session *session, const char *name, size_t length)
+{
+    struct session_words *words;
+
+    if (length > 0 && name[length - 1] == '.')
+        length--;
+    if (length == 0)
+        return true;
+    words = words_of(session);
+    if (words == NULL)
+        return false;
+    free(words->sni);
+    words->sni = strndup(name, length);
+    if (words->sni == NULL)
+        return false;
+    for (char *letter = words->sni; *letter != '\0'; letter++) {
+        if (*letter >= 'A' && *letter <= 'Z')
+            *letter = (char)(*letter - 'A' + 'a');
+    }
+    return true;
+}
+
+const char *session_sni(const struct session *session)
+{
+    return session->words != NULL ? session->words->sni : NULL;
+}
+
+void session_keep_words(struct session *session, const char *text)
+{
+    struct session_words *words = text != NULL ? words_of(session) : NULL;
+
+    if (words != NULL && words->tls_error == NULL)
+        words->tls_error = strdup(text);
+}
+
 /* What the session's end is told: only who asks for it pays for it. */
 static void post_record(struct session *session)
 {
@@ -268,8 +314,11 @@ static void session_close(struct session *session)
     }
     if (session->server != NULL)
         pool_leave(session->pool, session->server);
-    free(session->sni);
-    free(session->tls_error);
+    if (session->words != NULL) {
+        free(session->words->sni);
+        free(session->words->tls_error);
+    }
+    free(session->words);
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
@@ -378,7 +427,6 @@ bool session_start(struct relay_resources *resources, struct listener_config *li
     session->id = resources->next_id++;
     session->tally = listener->first_tally;
     session->connect_us = UINT32_MAX;
-    session->first_byte_us = UINT32_MAX;
     session->close_reason = CLOSE_INTERNAL;
     event_assign(&session->timer, resources->base, -1, 0, on_timer, session);
     conn_init(&session->conn[FRONTEND]);
@@ -527,8 +575,9 @@ void session_describe(const struct session *session, struct session_record *reco
     }
     session_record_set_client(record, &session->client,
                               session->listener->snapshot->process.client_ip);
-    copy_text(record->sni, session->sni, sizeof(record->sni));
-    copy_text(record->tls_error, session->tls_error, sizeof(record->tls_error));
+    copy_text(record->sni, session_sni(session), sizeof(record->sni));
+    if (session->words != NULL)
+        copy_text(record->tls_error, session->words->tls_error, sizeof(record->tls_error));
     strcpy(record->tls, session_tls_word(session->client_tls));
     strcpy(record->server_tls, session_tls_word(session->server_tls));
     record->reason = session->close_reason;
@@ -543,8 +592,7 @@ void session_describe(const struct session *session, struct session_record *reco
     record->duration_us = now_us - session->accepted_us;
     record->started_wall_us = clock_wall_us() - record->duration_us;
     record->connect_us = session->connect_us == UINT32_MAX ? -1 : (int64_t)session->connect_us;
-    record->first_byte_us =
-        session->first_byte_us == UINT32_MAX ? -1 : (int64_t)session->first_byte_us;
+    record->first_byte_us = session->has_first_byte ? (int64_t)session->began_us : -1;
     record->rtt_us = frontend_rtt_us(session);
     record->retries = session->tried_count > 0 ? session->tried_count - 1u : 0;
 }

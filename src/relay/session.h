@@ -57,6 +57,12 @@ enum step {
 /* Most servers one session tries: the first and connect_retries (10) more. */
 #define SESSION_TRIES_MAX 11
 
+/* What only some sessions have to tell. */
+struct session_words {
+    char *sni;       /* the name that the client asks for; NULL: none is known */
+    char *tls_error; /* what there is to say of a failure of TLS; NULL: nothing */
+};
+
 struct session {
     struct list_link link;  /* in resources->sessions */
     struct list_link queue; /* in resources->run_queue, ->handshakes or ->buffer_waiters */
@@ -69,16 +75,15 @@ struct session {
     struct conn conn[2];
     struct flow flow[2];
     struct addr client;
-    char *sni;       /* the name that the client asks for; NULL: none is known */
-    char *tls_error; /* what there is to say of a failure of TLS; NULL: nothing */
+    struct session_words *words; /* NULL: there is nothing to say */
     uint64_t id;
     int64_t accepted_us;
-    int64_t armed_ms;  /* when the timer fires; 0: not armed */
-    int64_t state_ms;  /* start of the attempt, the handshake, the relay, or the abort drain's last
-                          progress */
-    uint32_t began_us; /* from accept to the start of the handshake, the connecting or the relay */
-    uint32_t connect_us; /* how long connecting took; UINT32_MAX: never */
-    uint32_t first_byte_us;
+    int64_t armed_ms; /* when the timer fires; 0: not armed */
+    int64_t state_ms; /* start of the attempt, the handshake, the relay, or the abort drain's last
+                         progress */
+    uint32_t connect_us;  /* how long connecting took; UINT32_MAX: never */
+    uint32_t began_us;    /* from accept to the start of the handshake, the connecting or the relay;
+                             once has_first_byte: how long the server's first byte took */
     uint32_t undelivered; /* bounded by what one session may hold, here and in the kernel */
     unsigned tally;
     int16_t close_error;               /* errno of the end */
@@ -97,8 +102,9 @@ struct session {
     bool is_starttls : 1;      /* the client began with an SSLRequest (starttls = postgres) */
     bool has_announced : 1;    /* the server was sent one */
     bool owes_answer : 1;      /* the pool does not know yet how the attempt under way ended */
-    bool wants_write : 1;      /* the handshake goes on when the socket takes bytes */
-    uint8_t shape : 4;         /* which clocks run: see step_relay.c */
+    bool has_first_byte : 1;
+    bool wants_write : 1;            /* the handshake goes on when the socket takes bytes */
+    uint8_t shape : 4;               /* which clocks run: see step_relay.c */
     enum session_tls client_tls : 2; /* once the handshake is done */
     enum session_tls server_tls : 2;
 };
@@ -123,6 +129,9 @@ void session_end(struct session *session, enum close_reason reason);
 /* A conn that was silent for a whole tick has something to tell that no edge told. May end the
    session. */
 void session_recheck(struct conn *conn);
+
+/* The name that the client asks for; NULL: none is known. */
+const char *session_sni(const struct session *session);
 
 /* Nothing in flight, and nothing moved for a second. */
 bool session_is_idle(const struct session *session, int64_t now_ms);

@@ -24,8 +24,8 @@ enum step step_connect_run(struct session *session);
 enum step step_connect_expire(struct session *session);
 /* The server works: it is connected and, where that is asked for, speaks TLS. */
 void step_connect_succeeded(struct session *session);
-/* It does not, although it is connected: no other one is tried. Takes over `text` (may be NULL). */
-enum step step_connect_server_tls_failed(struct session *session, int error, char *text);
+/* It does not, although it is connected: no other one is tried. `text` (may be NULL) says why. */
+enum step step_connect_server_tls_failed(struct session *session, int error, const char *text);
 
 enum step step_announce_run(struct session *session);
 
@@ -76,6 +76,14 @@ enum step session_cut(struct session *session, enum close_reason reason);
 
 /* Over before the relay: the client is refused as the listener says. */
 enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how);
+
+/* Remembers the name that the client asks for: `length` bytes, kept in lower case and without a
+   trailing dot. An empty one is none. False without memory. */
+bool session_keep_sni(struct session *session, const char *name, size_t length) CULVERT_MUST_CHECK;
+
+/* Remembers why TLS failed, unless a reason was remembered before. Without memory it stays untold.
+   NULL: nothing. */
+void session_keep_words(struct session *session, const char *text);
 
 /* Closes the client's conn behind a last word. What the client has sent is read first, lest its
    kernel be told of a reset that overtakes the word. */

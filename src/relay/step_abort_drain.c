@@ -25,7 +25,7 @@ static void learn_error(struct conn *conn)
     char byte;
     size_t moved;
 
-    if (conn->error == 0 && conn->ops->read(conn, &byte, 1, &moved) != IO_FAILED)
+    if (conn->error == 0 && conn_ops(conn)->read(conn, &byte, 1, &moved) != IO_FAILED)
         conn_fail(conn, ECONNRESET);
 }
 
@@ -131,8 +131,8 @@ enum step step_abort_drain_run(struct session *session)
         (queued == 0 || !other->is_tcp || conn_peek_error(other)))
         return finish(session);
     /* A slow reader moves long before the kernel has room for a write of ours. */
-    if (queued < other->stalled_bytes || session->looks == 0)
+    if (queued < flow->stalled_bytes || session->looks == 0)
         session->state_ms = now_ms;
-    other->stalled_bytes = queued;
+    flow->stalled_bytes = queued;
     return is_overdue(session, now_ms) ? finish(session) : STEP_WAIT;
 }

@@ -43,14 +43,14 @@ static enum step read_answer(struct session *session)
     char answer = 0;
     size_t moved;
 
-    switch (conn->ops->read(conn, &answer, 1, &moved)) {
+    switch (conn_ops(conn)->read(conn, &answer, 1, &moved)) {
     case IO_MOVED:
         break;
     case IO_BLOCKED:
         return STEP_WAIT;
     case IO_ENDED:
         return step_connect_server_tls_failed(
-            session, 0, strdup("the server closed instead of answering the SSLRequest"));
+            session, 0, "the server closed instead of answering the SSLRequest");
     case IO_FAILED:
         return step_connect_server_tls_failed(session, conn->error, NULL);
     }
@@ -59,10 +59,10 @@ static enum step read_answer(struct session *session)
             step_connect_succeeded(session);
         return STEP_NEXT;
     }
-    return step_connect_server_tls_failed(
-        session, 0,
-        strdup(answer == POSTGRES_NO ? "the server answered the SSLRequest: no TLS"
-                                     : "the server did not understand the SSLRequest"));
+    return step_connect_server_tls_failed(session, 0,
+                                          answer == POSTGRES_NO
+                                              ? "the server answered the SSLRequest: no TLS"
+                                              : "the server did not understand the SSLRequest");
 }
 
 enum step step_announce_run(struct session *session)

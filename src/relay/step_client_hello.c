@@ -38,7 +38,7 @@ static enum step wait_for_more(struct session *session, bool has_some)
 static enum step refuse(struct session *session, const char *detail)
 {
     session->first = FIRST_CLIENT;
-    session->tls_error = strdup(detail); /* without memory it stays untold */
+    session_keep_words(session, detail);
     return session_refuse(session, CLOSE_CLIENT_TLS, REFUSE_RESET);
 }
 
@@ -65,7 +65,7 @@ static enum step refuse_clear_text(struct session *session)
 {
     session->first = FIRST_CLIENT;
     session->close_reason = CLOSE_CLIENT_TLS;
-    session->tls_error = strdup("the client did not ask for TLS");
+    session_keep_words(session, "the client did not ask for TLS");
     session_dismiss(session, postgres_tls_required, postgres_tls_required_size);
     return STEP_OVER;
 }
@@ -97,10 +97,8 @@ static enum step keep_hello(struct session *session)
     const char *name = session->resources->hello.name;
 
     session->began_us = session_age_us(session);
-    if (name[0] == '\0')
-        return STEP_NEXT;
-    session->sni = strdup(name);
-    return session->sni != NULL ? STEP_NEXT : session_cut(session, CLOSE_NO_RESOURCES);
+    return session_keep_sni(session, name, strlen(name)) ? STEP_NEXT
+                                                         : session_cut(session, CLOSE_NO_RESOURCES);
 }
 
 static enum step read_hello(struct session *session, const unsigned char *bytes, size_t size)

@@ -34,22 +34,11 @@ enum step step_client_tls_run(struct session *session)
 static bool keep_name(struct session *session)
 {
     const char *name;
-    size_t length;
 
-    if (session->sni != NULL)
+    if (session_sni(session) != NULL)
         return true;
     name = tls_conn_server_name(&session->conn[FRONTEND]);
-    if (name[0] == '\0')
-        return true;
-    length = strlen(name);
-    session->sni = strndup(name, name[length - 1] == '.' ? length - 1 : length);
-    if (session->sni == NULL)
-        return false;
-    for (char *letter = session->sni; *letter != '\0'; letter++) {
-        if (*letter >= 'A' && *letter <= 'Z')
-            *letter = (char)(*letter - 'A' + 'a');
-    }
-    return true;
+    return session_keep_sni(session, name, strlen(name));
 }
 
 /* OpenSSL has told the client why, if it could: a plain close lets that arrive. */

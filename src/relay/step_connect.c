@@ -265,12 +265,9 @@ enum step step_connect_expire(struct session *session)
     return start_attempt(session);
 }
 
-enum step step_connect_server_tls_failed(struct session *session, int error, char *text)
+enum step step_connect_server_tls_failed(struct session *session, int error, const char *text)
 {
-    if (session->tls_error == NULL)
-        session->tls_error = text;
-    else
-        free(text);
+    session_keep_words(session, text);
     /* An alert that OpenSSL has written gets there; silence needs no such care. */
     if (error != ETIMEDOUT)
         conn_close(&session->conn[BACKEND]);

@@ -115,10 +115,10 @@ static bool queue_moves(struct flow *flow)
 {
     struct conn *destination = flow->destination;
     int queued = socket_unacknowledged(destination->fd);
-    bool is_moving = queued > 0 && (!flow->was_looked_at || queued < destination->stalled_bytes);
+    bool is_moving = queued > 0 && (!flow->was_looked_at || queued < flow->stalled_bytes);
 
     flow->was_looked_at = queued > 0;
-    destination->stalled_bytes = queued;
+    flow->stalled_bytes = queued;
     return is_moving;
 }
 
@@ -135,9 +135,9 @@ static bool finds_progress(struct session *session, struct clock_choice *choice,
     if (choice->reason == CLOSE_STALL_TIMEOUT) {
         int queued = socket_unacknowledged(flow->destination->fd);
 
-        if (queued >= flow->destination->stalled_bytes)
+        if (queued >= flow->stalled_bytes)
             return false;
-        flow->destination->stalled_bytes = queued;
+        flow->stalled_bytes = queued;
         flow->stalled_ms = now_ms;
         return true;
     }

@@ -63,6 +63,6 @@ enum step step_server_tls_expire(struct session *session)
     session->waited_for = FIRST_SERVER;
     return step_connect_server_tls_failed(
         session, ETIMEDOUT,
-        strdup(is_handshake ? "the handshake was not complete within handshake_timeout"
-                            : "no answer to the SSLRequest within handshake_timeout"));
+        is_handshake ? "the handshake was not complete within handshake_timeout"
+                     : "no answer to the SSLRequest within handshake_timeout");
 }

@@ -44,7 +44,8 @@
 enum reading { READING, READING_ENDED, READING_FAILED };
 
 struct tls_conn {
-    struct tls_peer peer; /* first: SSL_get_app_data() points to it */
+    struct conn_method method; /* first: the conn points to it */
+    struct tls_peer peer;      /* SSL_get_app_data() points to it */
     struct tls_bio bio;
     SSL *ssl;
     uint32_t sealed;            /* bytes in records that were not sent yet, and so not taken */
@@ -62,6 +63,11 @@ struct tls_conn {
     bool is_flooded : 1; /* by messages without data: stopped within a call of OpenSSL's */
     bool reads_bulk : 1; /* its read buffer is a large one */
 };
+
+static struct tls_conn *tls_of(const struct conn *conn)
+{
+    return CONTAINER_OF(conn->method, struct tls_conn, method);
+}
 
 /* What a call of OpenSSL that did not succeed asks for. */
 enum outcome {
@@ -263,7 +269,7 @@ static size_t read_records(struct tls_conn *tls, unsigned char *bytes, size_t si
 
 static enum io_result tls_read(struct conn *conn, void *bytes, size_t size, size_t *moved)
 {
-    struct tls_conn *tls = conn->tls;
+    struct tls_conn *tls = tls_of(conn);
 
     if (tls->reading == READING) {
         size_t total;
@@ -374,7 +380,7 @@ static enum io_result finish_records(struct tls_conn *tls, size_t *taken)
 
 static enum io_result tls_write(struct conn *conn, const void *bytes, size_t size, size_t *moved)
 {
-    struct tls_conn *tls = conn->tls;
+    struct tls_conn *tls = tls_of(conn);
     const unsigned char *from = bytes;
     enum io_result result = IO_MOVED;
     size_t total = 0;
@@ -405,7 +411,7 @@ static enum io_result tls_write(struct conn *conn, const void *bytes, size_t siz
 
 static enum io_result tls_shutdown_write(struct conn *conn)
 {
-    struct tls_conn *tls = conn->tls;
+    struct tls_conn *tls = tls_of(conn);
 
     if (tls->writing_failed)
         return IO_FAILED;
@@ -443,13 +449,12 @@ static void drop_input(struct conn *conn)
 
 static void tls_release(struct conn *conn, bool is_reset)
 {
-    struct tls_conn *tls = conn->tls;
+    struct tls_conn *tls = tls_of(conn);
 
     if (!is_reset && !tls->bio.at_end && !fault_is(FAULT_TLS_LEAVE_INPUT))
         drop_input(conn);
     if (is_reset && fault_is(FAULT_TLS_NOTIFY_ON_ABORT))
         SSL_shutdown(tls->ssl);
-    conn->tls = NULL;
     SSL_free(tls->ssl);
     tls_bio_release(&tls->bio);
     tls_context_free(tls->peer.context);
@@ -514,7 +519,7 @@ bool tls_conn_start(struct conn *conn, struct tls_context *context, const struct
 {
     struct tls_conn *tls = calloc(1, sizeof(*tls));
 
-    assert(conn->tls == NULL && conn->fd != -1 &&
+    assert(conn->method == NULL && conn->fd != -1 &&
            (target == NULL) == (context->role == TLS_SERVER));
     if (tls == NULL)
         return false;
@@ -529,8 +534,8 @@ bool tls_conn_start(struct conn *conn, struct tls_context *context, const struct
         free(tls);
         return false;
     }
-    conn->tls = tls;
-    conn->ops = &conn_tls_ops;
+    tls->method.ops = &conn_tls_ops;
+    conn->method = &tls->method;
     conn_look_again(conn);
     return true;
 }
@@ -589,7 +594,7 @@ static enum io_result go_on_with_handshake(struct tls_conn *tls)
 
 enum io_result tls_conn_handshake(struct conn *conn)
 {
-    struct tls_conn *tls = conn->tls;
+    struct tls_conn *tls = tls_of(conn);
     enum io_result result;
 
     if (tls->reading != READING)
@@ -604,34 +609,34 @@ enum io_result tls_conn_handshake(struct conn *conn)
 
 enum tls_fault tls_conn_fault(const struct conn *conn)
 {
-    return conn->tls != NULL ? conn->tls->fault : TLS_FAULT_NONE;
+    return conn_is_tls(conn) ? tls_of(conn)->fault : TLS_FAULT_NONE;
 }
 
 const char *tls_conn_fault_text(const struct conn *conn)
 {
     if (tls_conn_fault(conn) == TLS_FAULT_NONE)
         return "";
-    return conn->tls->fault_text != NULL ? conn->tls->fault_text : "TLS failed";
+    return tls_of(conn)->fault_text != NULL ? tls_of(conn)->fault_text : "TLS failed";
 }
 
 bool tls_conn_was_lenient(const struct conn *conn)
 {
-    return conn->tls != NULL && conn->tls->was_lenient;
+    return conn_is_tls(conn) && tls_of(conn)->was_lenient;
 }
 
 const char *tls_conn_version(const struct conn *conn)
 {
-    return SSL_get_version(conn->tls->ssl);
+    return SSL_get_version(tls_of(conn)->ssl);
 }
 
 bool tls_conn_is_resumed(const struct conn *conn)
 {
-    return SSL_session_reused(conn->tls->ssl) == 1;
+    return SSL_session_reused(tls_of(conn)->ssl) == 1;
 }
 
 const char *tls_conn_server_name(const struct conn *conn)
 {
-    const char *name = SSL_get_servername(conn->tls->ssl, TLSEXT_NAMETYPE_host_name);
+    const char *name = SSL_get_servername(tls_of(conn)->ssl, TLSEXT_NAMETYPE_host_name);
 
     return name != NULL ? name : "";
 }
@@ -642,7 +647,7 @@ const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size)
     unsigned length = 0;
     struct text text = text_over(buffer, size);
 
-    SSL_get0_alpn_selected(conn->tls->ssl, &name, &length);
+    SSL_get0_alpn_selected(tls_of(conn)->ssl, &name, &length);
     if (name != NULL)
         text_append_escaped(&text, (const char *)name, length);
     return buffer;

@@ -80,7 +80,7 @@ const char *tls_conn_server_name(const struct conn *conn);
 /* Whether the conn speaks TLS. */
 static inline bool conn_is_tls(const struct conn *conn)
 {
-    return conn->tls != NULL;
+    return conn->method != NULL; /* there is no other method */
 }
 
 #endif

@@ -22,7 +22,7 @@ static bool session_matches(const struct session *session, const struct sessions
            name_matches(filter->listener, session->listener->name) &&
            name_matches(filter->pool, session->pool != NULL ? session->pool->name : NULL) &&
            name_matches(filter->server, session->server != NULL ? session->server->name : NULL) &&
-           name_matches(filter->sni, session->sni);
+           name_matches(filter->sni, session_sni(session));
 }
 
 /* Looks at a turn's worth of sessions behind the cursor. True when the last one was seen. */

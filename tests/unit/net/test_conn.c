@@ -48,13 +48,13 @@ static enum io_result line_read(struct line *line, size_t *moved)
     unsigned char bytes[4096];
 
     *moved = 0;
-    return line->conn.ops->read(&line->conn, bytes, sizeof(bytes), moved);
+    return conn_ops(&line->conn)->read(&line->conn, bytes, sizeof(bytes), moved);
 }
 
 static enum io_result line_write(struct line *line, size_t *moved)
 {
     *moved = 0;
-    return line->conn.ops->write(&line->conn, "x", 1, moved);
+    return conn_ops(&line->conn)->write(&line->conn, "x", 1, moved);
 }
 
 static void assert_reads(struct line *line, enum io_result result, size_t bytes)
@@ -98,7 +98,7 @@ static void test_write_fills_the_socket_and_then_blocks(void **state)
 
     line_open(&line);
     do {
-        result = line.conn.ops->write(&line.conn, bytes, sizeof(bytes), &moved);
+        result = conn_ops(&line.conn)->write(&line.conn, bytes, sizeof(bytes), &moved);
         if (result == IO_MOVED)
             total += moved;
     } while (result == IO_MOVED);
@@ -130,7 +130,7 @@ static void test_row_own_fin_leaves_reading_open_and_writing_fails(void **state)
     struct line line;
 
     line_open(&line);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_MOVED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_MOVED);
     assert_true(line.conn.fin_out);
     assert_reads(&line, IO_BLOCKED, 0);
     assert_writes(&line, IO_FAILED);
@@ -144,7 +144,7 @@ static void test_row_both_fins_read_as_an_end(void **state)
 
     line_open(&line);
     shutdown(line.peer, SHUT_WR);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_MOVED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_MOVED);
     line_wait(&line, POLLHUP);
     assert_reads(&line, IO_ENDED, 0);
     assert_writes(&line, IO_FAILED);
@@ -170,7 +170,7 @@ static void test_row_reset_after_our_fin_is_a_failure(void **state)
     struct line line;
 
     line_open(&line);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_MOVED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_MOVED);
     peer_reset(&line.peer);
     line_wait(&line, POLLERR);
     assert_reads(&line, IO_FAILED, 0);
@@ -307,7 +307,7 @@ static void test_an_end_that_meets_a_reset_leaves_it_to_the_read_to_tell_which(v
     peer_send(line.peer, 0, 1000);
     peer_reset(&line.peer);
     line_wait(&line, POLLERR);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_FAILED);
     assert_false(line.conn.fin_out);
     assert_reads(&line, IO_MOVED, 1000);
     assert_reads(&line, IO_FAILED, 0);
@@ -320,7 +320,7 @@ static void test_an_end_that_meets_a_reset_leaves_it_to_the_read_to_tell_which(v
     line_wait(&line, POLLRDHUP);
     peer_reset(&line.peer);
     line_wait(&line, POLLERR);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_FAILED);
     assert_reads(&line, IO_MOVED, 1000);
     assert_reads(&line, IO_ENDED, 0);
     line_close(&line);
@@ -373,11 +373,11 @@ static void test_urgent_byte_stays_in_the_stream_and_its_mark_is_found(void **st
     peer_wait_acknowledged(line.peer);
     conn_look_for_mark(&line.conn);
     assert_false(line.conn.urgent);
-    assert_int_equal(line.conn.ops->read(&line.conn, bytes, 7, &moved), IO_MOVED);
+    assert_int_equal(conn_ops(&line.conn)->read(&line.conn, bytes, 7, &moved), IO_MOVED);
     assert_int_equal(moved, 3);
     conn_look_for_mark(&line.conn);
     assert_true(line.conn.urgent);
-    assert_int_equal(line.conn.ops->read(&line.conn, bytes + 3, 4, &moved), IO_MOVED);
+    assert_int_equal(conn_ops(&line.conn)->read(&line.conn, bytes + 3, 4, &moved), IO_MOVED);
     assert_string_equal(bytes, "abcUdef");
     line_close(&line);
 }

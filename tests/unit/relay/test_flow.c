@@ -778,7 +778,7 @@ static void write_to_source(struct line *line)
 {
     size_t moved;
 
-    line->source.ops->write(&line->source, "x", 1, &moved);
+    conn_ops(&line->source)->write(&line->source, "x", 1, &moved);
 }
 
 static void play(struct line *line, enum act act)
@@ -808,7 +808,7 @@ static void play(struct line *line, enum act act)
         peer_wait_acknowledged(line->source.fd);
         return;
     case ACT_OWN_FIN:
-        line->source.ops->shutdown_write(&line->source);
+        conn_ops(&line->source)->shutdown_write(&line->source);
         return;
     case ACT_SEND:
         write_to_source(line);
@@ -1094,6 +1094,7 @@ static enum io_result told_shutdown_write(struct conn *conn)
 static void test_end_without_room_starts_the_stall_clock_and_is_tried_again(void **state)
 {
     struct conn_ops ops = conn_plain_ops;
+    struct conn_method method = {.ops = &ops};
     struct line line;
 
     (void)state;
@@ -1101,7 +1102,7 @@ static void test_end_without_room_starts_the_stall_clock_and_is_tried_again(void
     line_open(&line, FLOW_COPY);
     ops.shutdown_write = told_shutdown_write;
     ops.close_ends = false;
-    line.destination.ops = &ops;
+    line.destination.method = &method;
     peer_send(line.sender, 0, 100);
     shutdown(line.sender, SHUT_WR);
     settle(&line);
@@ -1128,6 +1129,7 @@ static void test_end_without_room_starts_the_stall_clock_and_is_tried_again(void
 static void test_read_that_worked_for_nothing_takes_another_turn(void **state)
 {
     struct conn_ops ops = conn_plain_ops;
+    struct conn_method method = {.ops = &ops};
     struct line line;
 
     (void)state;
@@ -1135,7 +1137,7 @@ static void test_read_that_worked_for_nothing_takes_another_turn(void **state)
     line_open(&line, FLOW_COPY);
     ops.read = told_read;
     ops.short_read_empties = false;
-    line.source.ops = &ops;
+    line.source.method = &method;
     told.is_ready = true;
     assert_int_equal(pump(&line), FLOW_WAITS_FOR_TURN);
     assert_int_equal(told.reads, RELAY_ROUNDS);

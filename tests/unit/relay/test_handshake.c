@@ -72,15 +72,15 @@ static void test_the_first_fault_is_the_one_that_is_kept(void **state)
     struct session *session = open_handshake(&world, &client);
 
     session_keep_tls_error(session, FRONTEND);
-    assert_null(session->tls_error); /* there is no fault yet */
+    assert_null(session->words); /* there is no fault yet */
     session_keep_tls_error(session, BACKEND);
-    assert_null(session->tls_error); /* nor any TLS on that side */
+    assert_null(session->words); /* nor any TLS on that side */
     fake_tls.fault = TLS_FAULT_PROTOCOL;
     session_keep_tls_error(session, FRONTEND);
-    assert_string_equal(session->tls_error, "wrong byte");
+    assert_string_equal(session->words->tls_error, "wrong byte");
     fake_tls.fault = TLS_FAULT_TRUNCATED;
     session_keep_tls_error(session, FRONTEND);
-    assert_string_equal(session->tls_error, "wrong byte");
+    assert_string_equal(session->words->tls_error, "wrong byte");
     close_handshake(&world, &client);
 }
 
@@ -101,10 +101,10 @@ static void test_the_reason_is_the_faults_else_the_errnos(void **state)
     assert_int_equal(session_break_reason(session, FRONTEND), CLOSE_TLS_TRUNCATED);
     /* The other side speaks no TLS: the fault is not its own. */
     assert_int_equal(session_break_reason(session, BACKEND), CLOSE_SERVER_DEAD);
-    session->conn[BACKEND].tls = session->conn[FRONTEND].tls;
+    session->conn[BACKEND].method = session->conn[FRONTEND].method;
     fake_tls.fault = TLS_FAULT_PROTOCOL;
     assert_int_equal(session_break_reason(session, BACKEND), CLOSE_SERVER_TLS);
-    session->conn[BACKEND].tls = NULL;
+    session->conn[BACKEND].method = NULL;
     session->conn[FRONTEND].error = 0;
     close_handshake(&world, &client);
 }

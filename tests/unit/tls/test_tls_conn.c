@@ -76,7 +76,7 @@ static void peer_notify(struct line *line)
 
 static void line_shut(struct line *line)
 {
-    assert_int_equal(line->conn.ops->shutdown_write(&line->conn), IO_MOVED);
+    assert_int_equal(conn_ops(&line->conn)->shutdown_write(&line->conn), IO_MOVED);
     assert_true(line->conn.fin_out);
 }
 
@@ -333,8 +333,8 @@ static void denies(const struct line_options *options)
     assert_int_equal(line.conn.error, EPROTO);
     /* Nothing is read or written afterwards. */
     assert_int_equal(line_read(&line, 0, 100, &moved), IO_FAILED);
-    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
-    assert_int_equal(line.conn.ops->shutdown_write(&line.conn), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->shutdown_write(&line.conn), IO_FAILED);
     denied = NULL;
     line_close(&line);
 }
@@ -473,7 +473,7 @@ static void fills_the_socket(const struct line_options *options)
             if (size > sizeof(bytes) - 7)
                 size = sizeof(bytes) - 7;
             pattern_fill(bytes + shift, size, taken);
-            result = line.conn.ops->write(&line.conn, bytes + shift, size, &moved);
+            result = conn_ops(&line.conn)->write(&line.conn, bytes + shift, size, &moved);
             assert_true(result == IO_MOVED || result == IO_BLOCKED);
             taken += moved;
             if (result == IO_BLOCKED) {
@@ -524,7 +524,7 @@ static void tells_each_record(const struct line_options *options)
             enum io_result result;
 
             pattern_fill(bytes, sizeof(bytes), taken);
-            result = line.conn.ops->write(&line.conn, bytes, sizeof(bytes), &moved);
+            result = conn_ops(&line.conn)->write(&line.conn, bytes, sizeof(bytes), &moved);
             assert_true(result == IO_MOVED || result == IO_BLOCKED);
             assert_true(moved <= sizeof(bytes));
             /* Whole records, but for what comes after the first offer's end. */
@@ -546,7 +546,7 @@ static void tells_each_record(const struct line_options *options)
         size_t moved = 0;
 
         pattern_fill(bytes, sizeof(bytes), taken);
-        assert_int_not_equal(line.conn.ops->write(&line.conn, bytes, sizeof(bytes), &moved),
+        assert_int_not_equal(conn_ops(&line.conn)->write(&line.conn, bytes, sizeof(bytes), &moved),
                              IO_FAILED);
         if (moved < sizeof(bytes))
             break;
@@ -937,8 +937,8 @@ static void write_meets_reset(const struct line_options *options)
     peer_write(&line, 0, 1000);
     peer_reset(&line.peer_fd);
     line_wait(&line, POLLRDHUP);
-    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
-    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->write(&line.conn, "x", 1, &moved), IO_FAILED);
     line_receive(&line, 0, 1000);
     assert_int_equal(line_read_end(&line), IO_FAILED);
     assert_int_equal(line.conn.error, ECONNRESET);
@@ -967,7 +967,7 @@ static void ends_then_vanishes(const struct line_options *options)
     line_wait(&line, POLLRDHUP);
     line_write(&line, 0, 100);
     line_wait(&line, POLLERR);
-    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->write(&line.conn, "x", 1, &moved), IO_FAILED);
     assert_int_equal(line.conn.error, EPIPE);
     line_receive(&line, 0, 1000);
     assert_int_equal(line_read_end(&line), IO_ENDED);
@@ -996,7 +996,7 @@ static void corrupt(const struct line_options *options)
     assert_fault(&line, TLS_FAULT_PROTOCOL, "decryption failed or bad record mac");
     assert_int_equal(line.conn.error, EPROTO);
     assert_int_equal(line_read(&line, 0, 100, &moved), IO_FAILED);
-    assert_int_equal(line.conn.ops->write(&line.conn, "x", 1, &moved), IO_FAILED);
+    assert_int_equal(conn_ops(&line.conn)->write(&line.conn, "x", 1, &moved), IO_FAILED);
     line_close(&line);
 }
 
@@ -1052,7 +1052,7 @@ static void end_waits(const struct line_options *options)
         size_t moved = 0;
 
         pattern_fill(bytes, 1000, taken);
-        result = line.conn.ops->write(&line.conn, bytes, 1000, &moved);
+        result = conn_ops(&line.conn)->write(&line.conn, bytes, 1000, &moved);
         assert_true(result == IO_MOVED || result == IO_BLOCKED);
         taken += moved;
     }
@@ -1064,18 +1064,18 @@ static void end_waits(const struct line_options *options)
         if (!line.conn.ready_out)
             continue;
         pattern_fill(bytes, 1000, taken);
-        result = line.conn.ops->write(&line.conn, bytes, 1000, &moved);
+        result = conn_ops(&line.conn)->write(&line.conn, bytes, 1000, &moved);
         taken += moved;
         if (result == IO_MOVED)
             break;
     }
-    result = line.conn.ops->shutdown_write(&line.conn);
+    result = conn_ops(&line.conn)->shutdown_write(&line.conn);
     for (int i = 0; i < 10000 && result == IO_BLOCKED; i++) {
         assert_false(line.conn.ready_out);
         assert_false(line.conn.fin_out);
         total += peer_read(&line, total, 4096, &end);
         if (line_note(&line, POLLOUT, 1))
-            result = line.conn.ops->shutdown_write(&line.conn);
+            result = conn_ops(&line.conn)->shutdown_write(&line.conn);
     }
     assert_int_equal(result, IO_MOVED);
     while (end == SSL_ERROR_NONE) {

@@ -239,7 +239,7 @@ static inline enum io_result line_read(struct line *line, uint64_t position, siz
 
     assert_true(size <= sizeof(bytes));
     *moved = 0;
-    result = line->conn.ops->read(&line->conn, bytes, size, moved);
+    result = conn_ops(&line->conn)->read(&line->conn, bytes, size, moved);
     if (result == IO_MOVED) {
         assert_true(*moved > 0 && *moved <= size);
         pattern_fill(expected, *moved, position);
@@ -290,7 +290,7 @@ static inline void line_write(struct line *line, uint64_t position, size_t size)
 
     assert_true(size <= sizeof(bytes));
     pattern_fill(bytes, size, position);
-    assert_int_equal(line->conn.ops->write(&line->conn, bytes, size, &moved), IO_MOVED);
+    assert_int_equal(conn_ops(&line->conn)->write(&line->conn, bytes, size, &moved), IO_MOVED);
     assert_int_equal(moved, size);
 }
 
