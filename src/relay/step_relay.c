@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "net/socket.h"
+#include "tls/tls_conn.h"
 #include "relay/step.h"
 
 /* Bits of session->shape, shifted by the direction. */
@@ -190,6 +191,16 @@ static void note_first_end(struct session *session)
         session->first = first_of(other_side(session->active_side));
 }
 
+/* An end without close_notify that `truncation = lenient` has let pass is not kept secret. */
+static void keep_bare_ends(struct session *session)
+{
+    for (enum side side = FRONTEND; side <= BACKEND; side++) {
+        if (tls_conn_was_lenient(&session->conn[side]))
+            session_keep_words(session, side == FRONTEND ? "the client ended without close_notify"
+                                                         : "the server ended without close_notify");
+    }
+}
+
 enum step step_relay_abort(struct session *session, enum side side)
 {
     session->broken_side = side;
@@ -252,6 +263,7 @@ enum step step_relay_run(struct session *session)
     }
     note_first_end(session);
     if (flow_is_over(&session->flow[UPLOAD]) && flow_is_over(&session->flow[DOWNLOAD])) {
+        keep_bare_ends(session);
         session->close_reason = CLOSE_DONE;
         return STEP_OVER;
     }

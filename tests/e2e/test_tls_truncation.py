@@ -78,6 +78,7 @@ def test_tls_truncation_lenient(culvert, case):
         cutter.expect_end(FIN, b"an answer")
         record = relay.record_of(client)
         assert (record["reason"], record["first"]) == ("done", who)
+        assert record["tls_error"] == f"the {who} ended without close_notify"
 
 
 @pytest.mark.parametrize("case", CASES, ids=names)
