@@ -44,9 +44,10 @@ def test_buffer_memory(culvert, workers):
         most = max(most, relay.metric("culvert_buffer_bytes"))
         return sent == before
 
-    wait_until(push_all, 10, "all to be stalled")
+    # A pause in which nothing is taken may also be the relay's own slowness.
+    wait_until(lambda: push_all() and relay.metric("culvert_buffer_waits_total") > 0, 10,
+               "all to be stalled")
     assert most > CAP // 2, "the test does not fill the buffers"
-    assert relay.metric("culvert_buffer_waits_total") > 0
     assert most <= CAP
     got = [bytearray() for _ in range(SESSIONS)]
 
