@@ -43,7 +43,8 @@ static const struct {
                              .expire = step_abort_drain_run},
 };
 
-/* With libevent's share, an idle session is to take less than 0.9 KiB: tests/e2e/test_mem_slope.py. */
+/* With libevent's share, an idle session is to take less than 0.9 KiB: tests/e2e/test_mem_slope.py.
+ */
 static_assert(sizeof(struct session) <= 776, "a session has grown");
 
 /* A residue older than this gives its pipe back. */
