@@ -17,9 +17,9 @@ class FailingMalloc:
     NUMBERS = struct.Struct("qq")
 
     def __init__(self, folder):
-        self.library = os.path.join(folder, "fail_malloc.so")
+        self.shim = os.path.join(folder, "fail_malloc.so")
         source = os.path.join(os.path.dirname(__file__), "fail_malloc.c")
-        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.library, source], check=True)
+        subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", self.shim, source], check=True)
         self.path = os.path.join(folder, "fail_malloc")
         with open(self.path, "wb") as file:
             file.write(bytes(self.NUMBERS.size))
@@ -27,7 +27,7 @@ class FailingMalloc:
             self.shared = mmap.mmap(file.fileno(), self.NUMBERS.size)
 
     def env(self):
-        return {"LD_PRELOAD": self.library, "FAIL_MALLOC": self.path}
+        return {"LD_PRELOAD": self.shim, "FAIL_MALLOC": self.path}
 
     def arm(self, number):
         self.NUMBERS.pack_into(self.shared, 0, 0, number)
