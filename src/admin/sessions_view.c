@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "core/text.h"
 #include "pool/pool.h"
 #include "relay/session_record.h"
 #include "worker/mailbox.h"
@@ -84,7 +85,7 @@ static bool parse_sni(const char *value, char *into, struct answer *answer)
         return false;
     }
     for (size_t i = 0; i <= length; i++)
-        into[i] = value[i] >= 'A' && value[i] <= 'Z' ? (char)(value[i] - 'A' + 'a') : value[i];
+        into[i] = text_lower(value[i]);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "core/text.h"
 #include "config/value_tls.h"
 
 struct known_name {
@@ -62,19 +63,6 @@ static char *keep_word(struct reader *reader, const char *word, size_t length)
     return copy;
 }
 
-/* As a router compares names. */
-static void fold(char *name)
-{
-    size_t length = strlen(name);
-
-    if (length > 1 && name[length - 1] == '.')
-        name[length - 1] = '\0';
-    for (; *name != '\0'; name++) {
-        if (*name >= 'A' && *name <= 'Z')
-            *name = (char)(*name - 'A' + 'a');
-    }
-}
-
 static void claim_name(struct reader *reader, const struct sni_map_entry *entry,
                        const struct origin *origin)
 {
@@ -120,7 +108,7 @@ static void read_line(struct reader *reader, const char *line, size_t length, un
         report(reader, &origin, name, strlen(name), fault);
         return;
     }
-    fold(name);
+    text_fold_name(name, name, strlen(name)); /* as a router compares names */
     if (!next_word(line, length, &first, &last)) {
         report(reader, &origin, name, strlen(name), "a pool is missing behind the name");
         return;

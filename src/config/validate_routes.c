@@ -5,9 +5,10 @@
  */
 #include "config/validate_routes.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "core/text.h"
 
 /* The clients of a listener that one alternative of a route takes. */
 struct clients {
@@ -30,19 +31,6 @@ struct claims {
     const struct settings *settings;
     struct diagnostics *diagnostics;
 };
-
-/* Names in the form in which a router compares them. */
-static size_t fold_name(char *folded, const char *name)
-{
-    size_t length = strlen(name);
-
-    if (length > 1 && name[length - 1] == '.')
-        length--;
-    for (size_t i = 0; i < length; i++)
-        folded[i] = (char)tolower((unsigned char)name[i]);
-    folded[length] = '\0';
-    return length + 1;
-}
 
 /* Room for the key of such clients. */
 static size_t claim_key_room(const struct clients *clients)
@@ -70,7 +58,7 @@ static size_t claim_key(char *key, const struct clients *clients)
     size += sizeof(prefix);
     key[size++] = clients->sni != NULL;
     if (clients->sni != NULL)
-        size += fold_name(key + size, clients->sni);
+        size += text_fold_name(key + size, clients->sni, strlen(clients->sni)) + 1;
     key[size++] = clients->alpn != NULL;
     if (clients->alpn != NULL) {
         memcpy(key + size, clients->alpn, strlen(clients->alpn));

@@ -155,3 +155,13 @@ bool text_is_near(const char *word, const char *candidate, size_t *distance)
     *distance = bounded_distance(word, candidate, most);
     return *distance <= most;
 }
+
+size_t text_fold_name(char *folded, const char *name, size_t length)
+{
+    if (length > 0 && name[length - 1] == '.')
+        length--;
+    for (size_t i = 0; i < length; i++)
+        folded[i] = text_lower(name[i]);
+    folded[length] = '\0';
+    return length;
+}

@@ -35,6 +35,18 @@ void text_append_format(struct text *text, const char *format, ...) CULVERT_PRIN
  */
 void text_append_escaped(struct text *text, const char *bytes, size_t length);
 
+/* ASCII letters in lower case, whatever the locale. */
+static inline char text_lower(char letter)
+{
+    return (char)(letter >= 'A' && letter <= 'Z' ? letter - 'A' + 'a' : letter);
+}
+
+/*
+ * A host name in the form in which names are compared: in lower case, without a dot at its end.
+ * `folded` has room for that and a NUL, and may be `name` itself. Returns its length.
+ */
+size_t text_fold_name(char *folded, const char *name, size_t length);
+
 /*
  * Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
  * Words longer than 63 characters are infinitely far (SIZE_MAX).

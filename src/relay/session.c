@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "core/text.h"
 #include "net/socket.h"
 #include "relay/handshake.h"
 #include "relay/step.h"
@@ -240,22 +241,18 @@ static struct session_words *words_of(struct session *session)
 bool session_keep_sni(struct session *session, const char *name, size_t length)
 {
     struct session_words *words;
+    char *sni;
 
-    if (length > 0 && name[length - 1] == '.')
-        length--;
     if (length == 0)
         return true;
     words = words_of(session);
-    if (words == NULL)
-        return false;
-    free(words->sni);
-    words->sni = strndup(name, length);
-    if (words->sni == NULL)
-        return false;
-    for (char *letter = words->sni; *letter != '\0'; letter++) {
-        if (*letter >= 'A' && *letter <= 'Z')
-            *letter = (char)(*letter - 'A' + 'a');
+    sni = malloc(length + 1);
+    if (words == NULL || sni == NULL || text_fold_name(sni, name, length) == 0) {
+        free(sni);
+        return words != NULL && sni != NULL;
     }
+    free(words->sni);
+    words->sni = sni;
     return true;
 }
 

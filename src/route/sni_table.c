@@ -9,6 +9,8 @@
 
 #include <xxhash.h>
 
+#include "core/text.h"
+
 #define FIRST_CAPACITY 16
 
 struct name {
@@ -147,15 +149,11 @@ static bool grow_bytes(struct sni_table *table, size_t more)
 static bool fold(const char *name, char *folded, size_t *length)
 {
     size_t size = strlen(name);
+    bool has_dot = size > 0 && name[size - 1] == '.';
 
-    if (size > 0 && name[size - 1] == '.')
-        size--;
-    if (size > SNI_NAME_MAX)
+    if (size - has_dot > SNI_NAME_MAX)
         return false;
-    for (size_t i = 0; i < size; i++)
-        folded[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
-    folded[size] = '\0';
-    *length = size;
+    *length = text_fold_name(folded, name, size);
     return true;
 }
 

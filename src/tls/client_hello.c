@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/text.h"
 
 /* RFC 8446, 5.1 and 4: type, version, length; type, length. */
 #define RECORD_HEADER_BYTES 5
@@ -138,7 +139,7 @@ static const char *read_name(struct span body, struct client_hello *hello)
 
         if (byte <= ' ' || byte > '~')
             return "the name that the client asks for holds a byte that no name has";
-        hello->name[i] = (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte);
+        hello->name[i] = text_lower((char)byte);
     }
     if (name.left > 0 && name.at[name.left - 1] == '.')
         name.left--;

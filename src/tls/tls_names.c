@@ -10,6 +10,8 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "core/text.h"
+
 /* Longest DNS name as text (RFC 1035, 2.3.4), with a NUL and to spare. */
 #define NAME_BYTES 256
 
@@ -35,7 +37,7 @@ static bool name_fold(const char *name, size_t length, char folded[NAME_BYTES])
         /* Never cut at a NUL: "good.example\0.evil.example" is no name at all. */
         if (letter <= ' ' || letter > '~')
             return false;
-        folded[i] = (char)(letter >= 'A' && letter <= 'Z' ? letter + ('a' - 'A') : letter);
+        folded[i] = text_lower(letter);
     }
     folded[length] = 0;
     return true;

@@ -156,9 +156,28 @@ static void test_near_agrees_with_the_distance(void **state)
     }
 }
 
+static void test_names_are_folded_for_comparison(void **state)
+{
+    char name[] = "API.Example.com.";
+    char folded[8];
+
+    (void)state;
+    assert_int_equal(text_fold_name(name, name, strlen(name)), 15);
+    assert_string_equal(name, "api.example.com");
+    assert_int_equal(text_fold_name(folded, "A..", 3), 2); /* one dot, not two */
+    assert_string_equal(folded, "a.");
+    assert_int_equal(text_fold_name(folded, ".", 1), 0);
+    assert_int_equal(text_fold_name(folded, "", 0), 0);
+    assert_string_equal(folded, "");
+    assert_int_equal(text_lower('@'), '@'); /* the neighbours of A and Z stay */
+    assert_int_equal(text_lower('['), '[');
+    assert_int_equal(text_lower('Z'), 'z');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names_are_folded_for_comparison),
         cmocka_unit_test(test_appending_never_overruns_and_says_that_it_cut),
         cmocka_unit_test(test_a_text_of_one_byte_stays_empty),
         cmocka_unit_test(test_what_just_fits_is_not_cut),
