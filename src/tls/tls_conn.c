@@ -640,15 +640,3 @@ const char *tls_conn_server_name(const struct conn *conn)
 
     return name != NULL ? name : "";
 }
-
-const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size)
-{
-    const unsigned char *name = NULL;
-    unsigned length = 0;
-    struct text text = text_over(buffer, size);
-
-    SSL_get0_alpn_selected(tls_of(conn)->ssl, &name, &length);
-    if (name != NULL)
-        text_append_escaped(&text, (const char *)name, length);
-    return buffer;
-}

@@ -68,11 +68,9 @@ const char *tls_conn_fault_text(const struct conn *conn);
 /* Whether an IO_ENDED stood for a FIN without close_notify. */
 bool tls_conn_was_lenient(const struct conn *conn);
 
-/* Of a complete handshake: "TLSv1.3"; whether it resumed a session; the protocol agreed on by ALPN
-   ("" when none), in `buffer`. */
+/* Of a complete handshake: "TLSv1.3"; whether it resumed a session. */
 const char *tls_conn_version(const struct conn *conn);
 bool tls_conn_is_resumed(const struct conn *conn);
-const char *tls_conn_alpn(const struct conn *conn, char *buffer, size_t size);
 
 /* Server role, after the handshake: the name that the client asked for, "" when none. */
 const char *tls_conn_server_name(const struct conn *conn);
