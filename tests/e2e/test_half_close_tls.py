@@ -34,38 +34,31 @@ def check_done(relay, client, first, upload, download, plane):
     assert record["server_tls"] == (version if plane.has_server() else "")
 
 
-def test_half_close_up(culvert, plane):
+def half_close(culvert, plane, who, first, *moved):
+    """`who` sends `first` and ends; what the other side streams then arrives whole, and its end."""
     server = Listener()
     relay = culvert(plane.sections(server))
     for end in (notify, lambda conn: conn.fin()):
         client, served = plane.pair(relay, server)
-        client.send(b"req")
-        end(client)
-        served.expect_end(FIN, b"req")
+        ender, other = (client, served) if who == "client" else (served, client)
+        ender.send(first)
+        end(ender)
+        other.expect_end(FIN, first)
         wait_until(lambda: relay.sessions()[0]["phase"] == "half_closed", 3, "phase half_closed")
-        stream(served, client, SIZE)
-        served.fin()
+        stream(other, ender, SIZE)
+        other.fin()
         watch = Stopwatch()
-        client.expect_end(FIN)
+        ender.expect_end(FIN)
         assert watch.seconds() < limit(0.1)
-        check_done(relay, client, "client", 3, SIZE, plane)
+        check_done(relay, client, who, *moved, plane)
+
+
+def test_half_close_up(culvert, plane):
+    half_close(culvert, plane, "client", b"req", 3, SIZE)
 
 
 def test_half_close_down(culvert, plane):
-    server = Listener()
-    relay = culvert(plane.sections(server))
-    for end in (notify, lambda conn: conn.fin()):
-        client, served = plane.pair(relay, server)
-        served.send(b"greeting")
-        end(served)
-        client.expect_end(FIN, b"greeting")
-        wait_until(lambda: relay.sessions()[0]["phase"] == "half_closed", 3, "phase half_closed")
-        stream(client, served, SIZE)
-        client.fin()
-        watch = Stopwatch()
-        served.expect_end(FIN)
-        assert watch.seconds() < limit(0.1)
-        check_done(relay, client, "server", SIZE, 8, plane)
+    half_close(culvert, plane, "server", b"greeting", SIZE, 8)
 
 
 def test_half_close_without_data(culvert, plane):

@@ -44,6 +44,17 @@ static void expect_request(struct relay_world *world, int server)
     assert_memory_equal(request, postgres_ssl_request, 8);
 }
 
+/* A client and the server that was sent an SSLRequest for it. */
+static int ask_server(struct relay_world *world, int *client)
+{
+    int server;
+
+    *client = start_client(world);
+    server = relay_world_server(world, 0);
+    expect_request(world, server);
+    return server;
+}
+
 static void test_a_server_in_clear_text_is_asked_nothing(void **state)
 {
     struct relay_world world;
@@ -66,9 +77,7 @@ static void test_a_yes_is_followed_by_the_handshake(void **state)
     int client, server;
 
     open_world(&world, fake_profile);
-    client = start_client(&world);
-    server = relay_world_server(&world, 0);
-    expect_request(&world, server);
+    server = ask_server(&world, &client);
     fake_tls_send(server, "S");
     fake_tls_expect(&world, server, "H");
     fake_tls_send(server, "Fready");
@@ -90,9 +99,7 @@ static void check_failure(const char *answer, bool resets, const char *expected)
     fake_tls_mend(NULL);
     open_world(&world, fake_profile);
     world.listener.handshake_timeout_ms = 80;
-    client = start_client(&world);
-    server = relay_world_server(&world, 0);
-    expect_request(&world, server);
+    server = ask_server(&world, &client);
     if (resets)
         peer_reset(&server);
     else if (answer == NULL)
@@ -128,9 +135,7 @@ static void test_not_one_byte_is_read_beyond_the_answer(void **state)
     int client, server;
 
     open_world(&world, fake_profile);
-    client = start_client(&world);
-    server = relay_world_server(&world, 0);
-    expect_request(&world, server);
+    server = ask_server(&world, &client);
     fake_tls_send(server, "SX");
     assert_int_equal(relay_world_end(&world, client, 0, NULL), PEER_RESET);
     assert_string_equal(relay_world_last_record(&world).tls_error, "wrong byte");
@@ -145,9 +150,7 @@ static void test_the_client_may_leave_before_the_answer(void **state)
     int client, server;
 
     open_world(&world, fake_profile);
-    client = start_client(&world);
-    server = relay_world_server(&world, 0);
-    expect_request(&world, server);
+    server = ask_server(&world, &client);
     peer_reset(&client);
     assert_int_equal(relay_world_last_record(&world).reason, CLOSE_CLIENT_LEFT);
     assert_int_equal(world.servers[0].failures, 0);

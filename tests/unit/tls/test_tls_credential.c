@@ -12,7 +12,6 @@
 #include "tls/tls_credential.h"
 #include "tls/tls_fixture.h"
 
-static char folder[PATH_MAX];
 static struct fixture_id authority;
 static struct fixture_id ecdsa;
 static struct fixture_id rsa;
@@ -32,20 +31,6 @@ static int tear_down_all(void **state)
     fixture_id_free(&authority);
     fixture_id_free(&ecdsa);
     fixture_id_free(&rsa);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_folder_remove(folder);
     return 0;
 }
 
@@ -71,7 +56,7 @@ static void expect_loaded(struct tls_credentials *list, const char *cert, const 
 
 static void test_chain_and_key_in_one_file(void **state)
 {
-    const char *path = fixture_pem(fixture_path(folder, "a.pem"), &ecdsa, true);
+    const char *path = fixture_pem(fixture_path(fixture_here, "a.pem"), &ecdsa, true);
     struct tls_credentials list = {0};
     char subject[128];
 
@@ -90,8 +75,8 @@ static void test_chain_and_key_in_one_file(void **state)
 
 static void test_chain_and_key_in_two_files(void **state)
 {
-    const char *cert = fixture_pem(fixture_path(folder, "cert.pem"), &rsa, false);
-    const char *key = fixture_path(folder, "key.pem");
+    const char *cert = fixture_pem(fixture_path(fixture_here, "cert.pem"), &rsa, false);
+    const char *key = fixture_path(fixture_here, "key.pem");
     struct tls_credentials list = {0};
     char subject[128];
 
@@ -107,7 +92,7 @@ static void test_chain_and_key_in_two_files(void **state)
 
 static void test_rsa_and_ecdsa_side_by_side_in_one_file(void **state)
 {
-    const char *path = fixture_pem(fixture_path(folder, "both.pem"), &rsa, true);
+    const char *path = fixture_pem(fixture_path(fixture_here, "both.pem"), &rsa, true);
     struct tls_credentials list = {0};
 
     (void)state;
@@ -125,8 +110,8 @@ static void test_rsa_and_ecdsa_side_by_side_in_one_file(void **state)
 
 static void test_a_bad_file_is_named_with_the_reason(void **state)
 {
-    const char *cert = fixture_pem(fixture_path(folder, "cert.pem"), &rsa, false);
-    const char *key = fixture_path(folder, "key.pem");
+    const char *cert = fixture_pem(fixture_path(fixture_here, "cert.pem"), &rsa, false);
+    const char *key = fixture_path(fixture_here, "key.pem");
     char words[2 * PATH_MAX + 32];
 
     (void)state;
@@ -135,9 +120,10 @@ static void test_a_bad_file_is_named_with_the_reason(void **state)
     expect_refusal(cert, key, words);
     expect_refusal(cert, NULL, "cert.pem holds no private key");
     expect_refusal(key, NULL, "key.pem holds no certificate");
-    expect_refusal(cert, fixture_path(folder, "absent"), "absent cannot be opened: No such file");
-    fixture_write(fixture_path(folder, "junk"), "hello\n", 6);
-    expect_refusal(fixture_path(folder, "junk"), NULL, "junk holds no certificate");
+    expect_refusal(cert, fixture_path(fixture_here, "absent"),
+                   "absent cannot be opened: No such file");
+    fixture_write(fixture_path(fixture_here, "junk"), "hello\n", 6);
+    expect_refusal(fixture_path(fixture_here, "junk"), NULL, "junk holds no certificate");
 
     fixture_append_pem(key, NULL, rsa.key);
     expect_refusal(cert, key, "key.pem holds a key that fits no certificate");
@@ -149,8 +135,8 @@ static void test_a_bad_file_is_named_with_the_reason(void **state)
 
 static void test_a_half_written_file_is_refused_wherever_it_ends(void **state)
 {
-    const char *whole = fixture_pem(fixture_path(folder, "whole"), &ecdsa, true);
-    const char *part = fixture_path(folder, "part");
+    const char *whole = fixture_pem(fixture_path(fixture_here, "whole"), &ecdsa, true);
+    const char *part = fixture_path(fixture_here, "part");
     char bytes[8192];
     int fd = open(whole, O_RDONLY | O_CLOEXEC);
     ssize_t size = read(fd, bytes, sizeof(bytes));
@@ -173,7 +159,7 @@ static void test_a_half_written_file_is_refused_wherever_it_ends(void **state)
 
 static void test_an_encrypted_key_is_told_apart_from_a_broken_one(void **state)
 {
-    const char *path = fixture_pem(fixture_path(folder, "a.pem"), &ecdsa, false);
+    const char *path = fixture_pem(fixture_path(fixture_here, "a.pem"), &ecdsa, false);
     FILE *file = fopen(path, "ae");
 
     (void)state;
@@ -187,7 +173,7 @@ static void test_an_expired_certificate_is_refused_with_the_day(void **state)
 {
     struct fixture_id old =
         fixture_issue(&authority, (struct fixture_wish){.from_days = -10, .to_days = -2});
-    const char *path = fixture_pem(fixture_path(folder, "old.pem"), &old, true);
+    const char *path = fixture_pem(fixture_path(fixture_here, "old.pem"), &old, true);
     char day[16];
     char words[PATH_MAX + 64];
 
@@ -204,26 +190,26 @@ static void test_a_folder_is_loaded_in_byte_order_with_keys_beside(void **state)
     struct error error = {0};
 
     (void)state;
-    assert_false(tls_credentials_load_folder(&list, folder, 0, &error));
+    assert_false(tls_credentials_load_folder(&list, fixture_here, 0, &error));
     assert_non_null(strstr(error.text, "holds no *.pem file"));
-    fixture_pem(fixture_path(folder, "b.pem"), &ecdsa, true);
-    fixture_pem(fixture_path(folder, "a.pem"), &rsa, false);
-    fixture_append_pem(fixture_path(folder, "a.key"), NULL, rsa.key);
-    assert_true(tls_credentials_load_folder(&list, folder, 0, &error));
+    fixture_pem(fixture_path(fixture_here, "b.pem"), &ecdsa, true);
+    fixture_pem(fixture_path(fixture_here, "a.pem"), &rsa, false);
+    fixture_append_pem(fixture_path(fixture_here, "a.key"), NULL, rsa.key);
+    assert_true(tls_credentials_load_folder(&list, fixture_here, 0, &error));
     assert_int_equal(list.count, 2);
     assert_int_equal(list.items[0].key_type, TLS_KEY_RSA);
     assert_int_equal(list.items[1].key_type, TLS_KEY_EC);
     tls_credentials_release(&list);
 
-    fixture_pem(fixture_path(folder, "c.pem"), &rsa, false);
-    assert_false(tls_credentials_load_folder(&list, folder, 0, &error));
+    fixture_pem(fixture_path(fixture_here, "c.pem"), &rsa, false);
+    assert_false(tls_credentials_load_folder(&list, fixture_here, 0, &error));
     assert_non_null(strstr(error.text, "c.pem holds no private key"));
     tls_credentials_release(&list);
 }
 
 static void test_a_bundle_needs_a_certificate(void **state)
 {
-    const char *path = fixture_pem(fixture_path(folder, "ca.pem"), &authority, false);
+    const char *path = fixture_pem(fixture_path(fixture_here, "ca.pem"), &authority, false);
     STACK_OF(X509) *bundle = sk_X509_new_null();
     struct error error = {0};
 
@@ -240,21 +226,24 @@ static void test_a_bundle_needs_a_certificate(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_chain_and_key_in_one_file, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_chain_and_key_in_two_files, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_rsa_and_ecdsa_side_by_side_in_one_file, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_bad_file_is_named_with_the_reason, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_chain_and_key_in_one_file, fixture_enter_folder,
+                                        fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_chain_and_key_in_two_files, fixture_enter_folder,
+                                        fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_rsa_and_ecdsa_side_by_side_in_one_file,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_bad_file_is_named_with_the_reason,
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_a_half_written_file_is_refused_wherever_it_ends,
-                                        set_up, tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_an_encrypted_key_is_told_apart_from_a_broken_one,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_an_expired_certificate_is_refused_with_the_day, set_up,
-                                        tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_an_expired_certificate_is_refused_with_the_day,
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_a_folder_is_loaded_in_byte_order_with_keys_beside,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_bundle_needs_a_certificate, set_up, tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_bundle_needs_a_certificate, fixture_enter_folder,
+                                        fixture_leave_folder),
     };
 
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);

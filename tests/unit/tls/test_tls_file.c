@@ -10,22 +10,6 @@
 #include "tls/tls_file.h"
 #include "tls/tls_fixture.h"
 
-static char folder[PATH_MAX];
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_folder_remove(folder);
-    return 0;
-}
-
 static void expect_refusal(const char *path, const char *words)
 {
     struct tls_file file;
@@ -39,7 +23,7 @@ static void expect_refusal(const char *path, const char *words)
 
 static void test_a_file_is_read_whole(void **state)
 {
-    const char *path = fixture_path(folder, "a");
+    const char *path = fixture_path(fixture_here, "a");
     struct tls_file file;
     struct error error = {0};
 
@@ -55,21 +39,21 @@ static void test_a_file_is_read_whole(void **state)
 
 static void test_what_is_no_file_is_refused_without_waiting(void **state)
 {
-    const char *fifo = fixture_path(folder, "fifo");
-    const char *empty = fixture_path(folder, "empty");
+    const char *fifo = fixture_path(fixture_here, "fifo");
+    const char *empty = fixture_path(fixture_here, "empty");
 
     (void)state;
     assert_int_equal(mkfifo(fifo, 0600), 0);
     fixture_write(empty, "", 0);
     expect_refusal(fifo, "not a regular file");
-    expect_refusal(folder, "is a folder");
+    expect_refusal(fixture_here, "is a folder");
     expect_refusal(empty, "is empty");
-    expect_refusal(fixture_path(folder, "absent"), "No such file");
+    expect_refusal(fixture_path(fixture_here, "absent"), "No such file");
 }
 
 static void test_a_file_beyond_the_limit_is_refused(void **state)
 {
-    const char *path = fixture_path(folder, "large");
+    const char *path = fixture_path(fixture_here, "large");
 
     (void)state;
     fixture_write(path, "x", 1);
@@ -85,20 +69,20 @@ static void test_listing_is_in_byte_order_and_leaves_hidden_names_out(void **sta
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-        fixture_write(fixture_path(folder, names[i]), "x", 1);
-    assert_true(tls_listing_read(&listing, folder, ".pem", &error));
+        fixture_write(fixture_path(fixture_here, names[i]), "x", 1);
+    assert_true(tls_listing_read(&listing, fixture_here, ".pem", &error));
     assert_int_equal(listing.count, 3);
     assert_string_equal(listing.names[0], "B.pem");
     assert_string_equal(listing.names[1], "a.pem");
     assert_string_equal(listing.names[2], "b.pem");
     tls_listing_release(&listing);
-    assert_false(tls_listing_read(&listing, fixture_path(folder, "absent"), ".pem", &error));
+    assert_false(tls_listing_read(&listing, fixture_path(fixture_here, "absent"), ".pem", &error));
     assert_non_null(strstr(error.text, "No such file"));
 }
 
 static void test_a_stamp_stays_until_the_file_is_written_to(void **state)
 {
-    const char *path = fixture_path(folder, "a");
+    const char *path = fixture_path(fixture_here, "a");
     uint64_t absent = tls_stamp_path(1, path);
     uint64_t before;
 
@@ -122,18 +106,20 @@ static void test_a_swapped_link_on_the_way_counts(void **state)
     uint64_t before;
 
     (void)state;
-    snprintf(path, sizeof(path), "%s", fixture_path(folder, "tls.crt"));
-    assert_int_equal(mkdir(fixture_path(folder, "..1"), 0700), 0);
-    assert_int_equal(mkdir(fixture_path(folder, "..2"), 0700), 0);
-    fixture_write(fixture_path(folder, "..1/tls.crt"), "1", 1);
-    assert_int_equal(link(fixture_path(folder, "..1/tls.crt"), fixture_path(folder, "..2/tls.crt")),
-                     0);
-    assert_int_equal(symlink("..1", fixture_path(folder, "..data")), 0);
+    snprintf(path, sizeof(path), "%s", fixture_path(fixture_here, "tls.crt"));
+    assert_int_equal(mkdir(fixture_path(fixture_here, "..1"), 0700), 0);
+    assert_int_equal(mkdir(fixture_path(fixture_here, "..2"), 0700), 0);
+    fixture_write(fixture_path(fixture_here, "..1/tls.crt"), "1", 1);
+    assert_int_equal(
+        link(fixture_path(fixture_here, "..1/tls.crt"), fixture_path(fixture_here, "..2/tls.crt")),
+        0);
+    assert_int_equal(symlink("..1", fixture_path(fixture_here, "..data")), 0);
     assert_int_equal(symlink("..data/tls.crt", path), 0);
     before = tls_stamp_path(0, path);
     assert_int_equal(tls_stamp_path(0, path), before);
-    assert_int_equal(symlink("..2", fixture_path(folder, "..new")), 0);
-    assert_int_equal(rename(fixture_path(folder, "..new"), fixture_path(folder, "..data")), 0);
+    assert_int_equal(symlink("..2", fixture_path(fixture_here, "..new")), 0);
+    assert_int_equal(
+        rename(fixture_path(fixture_here, "..new"), fixture_path(fixture_here, "..data")), 0);
     assert_int_not_equal(tls_stamp_path(0, path), before);
 }
 
@@ -145,11 +131,11 @@ static void test_links_in_circles_and_to_nowhere_have_stamps(void **state)
     uint64_t before;
 
     (void)state;
-    snprintf(loop, sizeof(loop), "%s", fixture_path(folder, "loop"));
+    snprintf(loop, sizeof(loop), "%s", fixture_path(fixture_here, "loop"));
     assert_int_equal(symlink("loop", loop), 0);
     assert_int_equal(tls_stamp_path(0, loop), tls_stamp_path(0, loop));
-    snprintf(target, sizeof(target), "%s", fixture_path(folder, "target"));
-    snprintf(absolute, sizeof(absolute), "%s", fixture_path(folder, "absolute"));
+    snprintf(target, sizeof(target), "%s", fixture_path(fixture_here, "target"));
+    snprintf(absolute, sizeof(absolute), "%s", fixture_path(fixture_here, "absolute"));
     assert_int_equal(symlink(target, absolute), 0);
     before = tls_stamp_path(0, absolute);
     fixture_write(target, "1", 1);
@@ -164,7 +150,7 @@ static void test_relative_paths_are_walked_from_the_working_folder(void **state)
 
     (void)state;
     assert_non_null(getcwd(home, sizeof(home)));
-    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(chdir(fixture_here), 0);
     assert_int_equal(mkdir("1", 0700), 0);
     assert_int_equal(mkdir("2", 0700), 0);
     fixture_write("1/a", "1", 1);
@@ -183,36 +169,40 @@ static void test_a_folder_changes_with_any_file_in_it(void **state)
     uint64_t before;
 
     (void)state;
-    fixture_write(fixture_path(folder, "a.pem"), "1", 1);
-    before = tls_stamp_folder(0, folder);
-    assert_int_equal(tls_stamp_folder(0, folder), before);
-    fixture_write(fixture_path(folder, "a.txt"), "1", 1);
-    assert_int_equal(tls_stamp_folder(0, folder), before);
-    fixture_write(fixture_path(folder, "a.key"), "1", 1);
-    assert_int_not_equal(tls_stamp_folder(0, folder), before);
-    before = tls_stamp_folder(0, folder);
-    assert_int_equal(rename(fixture_path(folder, "a.pem"), fixture_path(folder, "b.pem")), 0);
-    assert_int_not_equal(tls_stamp_folder(0, folder), before);
+    fixture_write(fixture_path(fixture_here, "a.pem"), "1", 1);
+    before = tls_stamp_folder(0, fixture_here);
+    assert_int_equal(tls_stamp_folder(0, fixture_here), before);
+    fixture_write(fixture_path(fixture_here, "a.txt"), "1", 1);
+    assert_int_equal(tls_stamp_folder(0, fixture_here), before);
+    fixture_write(fixture_path(fixture_here, "a.key"), "1", 1);
+    assert_int_not_equal(tls_stamp_folder(0, fixture_here), before);
+    before = tls_stamp_folder(0, fixture_here);
+    assert_int_equal(
+        rename(fixture_path(fixture_here, "a.pem"), fixture_path(fixture_here, "b.pem")), 0);
+    assert_int_not_equal(tls_stamp_folder(0, fixture_here), before);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_a_file_is_read_whole, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused_without_waiting, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_file_beyond_the_limit_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_a_file_is_read_whole, fixture_enter_folder,
+                                        fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused_without_waiting,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_file_beyond_the_limit_is_refused,
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_listing_is_in_byte_order_and_leaves_hidden_names_out,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_stamp_stays_until_the_file_is_written_to, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_swapped_link_on_the_way_counts, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_links_in_circles_and_to_nowhere_have_stamps, set_up,
-                                        tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_stamp_stays_until_the_file_is_written_to,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_swapped_link_on_the_way_counts, fixture_enter_folder,
+                                        fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_links_in_circles_and_to_nowhere_have_stamps,
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_relative_paths_are_walked_from_the_working_folder,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_folder_changes_with_any_file_in_it, set_up,
-                                        tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_folder_changes_with_any_file_in_it,
+                                        fixture_enter_folder, fixture_leave_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,25 +15,9 @@
 #define THREADS 4
 #define LINES 500
 
-static char folder[PATH_MAX];
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_folder_remove(folder);
-    return 0;
-}
-
 static void test_the_file_is_its_owners_alone(void **state)
 {
-    const char *path = fixture_path(folder, "keys");
+    const char *path = fixture_path(fixture_here, "keys");
     struct error error = {0};
     struct stat status;
     int fd = tls_keylog_open(path, &error);
@@ -50,18 +34,18 @@ static void test_the_file_is_its_owners_alone(void **state)
 
 static void test_links_and_other_things_are_refused(void **state)
 {
-    const char *link_path = fixture_path(folder, "link");
-    const char *fifo = fixture_path(folder, "fifo");
+    const char *link_path = fixture_path(fixture_here, "link");
+    const char *fifo = fixture_path(fixture_here, "fifo");
     struct error error = {0};
 
     (void)state;
     assert_int_equal(symlink("elsewhere", link_path), 0);
     assert_int_equal(tls_keylog_open(link_path, &error), -1);
     assert_non_null(strstr(error.text, "symbolic link"));
-    assert_int_not_equal(access(fixture_path(folder, "elsewhere"), F_OK), 0);
+    assert_int_not_equal(access(fixture_path(fixture_here, "elsewhere"), F_OK), 0);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_int_equal(tls_keylog_open(fifo, &error), -1);
-    assert_int_equal(tls_keylog_open(fixture_path(folder, "no/file"), &error), -1);
+    assert_int_equal(tls_keylog_open(fixture_path(fixture_here, "no/file"), &error), -1);
     assert_non_null(strstr(error.text, "No such file"));
 }
 
@@ -74,7 +58,7 @@ static void *write_lines(void *argument)
 
 static void test_lines_of_threads_do_not_mix(void **state)
 {
-    const char *path = fixture_path(folder, "many");
+    const char *path = fixture_path(fixture_here, "many");
     struct error error = {0};
     int fd = tls_keylog_open(path, &error);
     pthread_t threads[THREADS];
@@ -105,5 +89,5 @@ int main(void)
         cmocka_unit_test(test_lines_of_threads_do_not_mix),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fixture_enter_folder, fixture_leave_folder);
 }

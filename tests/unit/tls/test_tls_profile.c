@@ -17,7 +17,6 @@
 
 #define WORKERS 2
 
-static char folder[PATH_MAX];
 static struct fixture_id authority;
 static struct fixture_id first;
 static struct fixture_id second;
@@ -37,20 +36,6 @@ static int tear_down_all(void **state)
     fixture_id_free(&authority);
     fixture_id_free(&first);
     fixture_id_free(&second);
-    return 0;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_folder_remove(folder);
     return 0;
 }
 
@@ -85,7 +70,7 @@ static void test_every_worker_has_a_context_of_its_own(void **state)
     struct tls_certificate certificates[2];
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     profile = create(&options, TLS_SERVER);
     assert_string_equal(tls_profile_name(profile), "test");
     assert_int_equal(tls_profile_role(profile), TLS_SERVER);
@@ -116,7 +101,7 @@ static void test_looks_are_due_by_the_interval(void **state)
     int64_t due_ms;
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     options.session_timeout_ms = 12 * 3600 * 1000;
     profile = create(&options, TLS_SERVER);
     due_ms = tls_profile_look_due_ms(profile);
@@ -153,20 +138,21 @@ static void test_a_kubernetes_secret_is_swapped_as_a_whole(void **state)
     struct error error = {0};
 
     (void)state;
-    mkdir(fixture_path(folder, "..1"), 0700);
-    mkdir(fixture_path(folder, "..2"), 0700);
-    fixture_pem(fixture_path(folder, "..1/tls.crt"), &first, false);
-    fixture_append_pem(fixture_path(folder, "..1/tls.key"), NULL, first.key);
-    fixture_pem(fixture_path(folder, "..2/tls.crt"), &second, false);
-    fixture_append_pem(fixture_path(folder, "..2/tls.key"), NULL, second.key);
-    assert_int_equal(symlink("..1", fixture_path(folder, "..data")), 0);
-    assert_int_equal(symlink("..data/tls.crt", fixture_path(folder, "tls.crt")), 0);
-    assert_int_equal(symlink("..data/tls.key", fixture_path(folder, "tls.key")), 0);
-    options.cert = folder;
+    mkdir(fixture_path(fixture_here, "..1"), 0700);
+    mkdir(fixture_path(fixture_here, "..2"), 0700);
+    fixture_pem(fixture_path(fixture_here, "..1/tls.crt"), &first, false);
+    fixture_append_pem(fixture_path(fixture_here, "..1/tls.key"), NULL, first.key);
+    fixture_pem(fixture_path(fixture_here, "..2/tls.crt"), &second, false);
+    fixture_append_pem(fixture_path(fixture_here, "..2/tls.key"), NULL, second.key);
+    assert_int_equal(symlink("..1", fixture_path(fixture_here, "..data")), 0);
+    assert_int_equal(symlink("..data/tls.crt", fixture_path(fixture_here, "tls.crt")), 0);
+    assert_int_equal(symlink("..data/tls.key", fixture_path(fixture_here, "tls.key")), 0);
+    options.cert = fixture_here;
     profile = create(&options, TLS_SERVER);
     assert_string_equal(subject(profile), "first.example");
-    assert_int_equal(symlink("..2", fixture_path(folder, "..new")), 0);
-    assert_int_equal(rename(fixture_path(folder, "..new"), fixture_path(folder, "..data")), 0);
+    assert_int_equal(symlink("..2", fixture_path(fixture_here, "..new")), 0);
+    assert_int_equal(
+        rename(fixture_path(fixture_here, "..new"), fixture_path(fixture_here, "..data")), 0);
     assert_int_equal(tls_profile_look(profile, false, clock_now_ms() + 60001, contexts, &error),
                      TLS_CHANGED);
     assert_string_equal(subject(profile), "second.example");
@@ -188,7 +174,7 @@ static void test_an_old_context_lives_as_long_as_its_connections(void **state)
     char names[64];
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     profile = create(&options, TLS_SERVER);
     held = tls_context_ref(tls_profile_context(profile, 0));
     fixture_pem(options.cert, &second, true);
@@ -261,7 +247,7 @@ static void test_a_broken_file_keeps_the_old_and_is_reported_once(void **state)
     int64_t now_ms;
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     profile = create(&options, TLS_SERVER);
     now_ms = tls_profile_look_due_ms(profile);
     before = tls_profile_context(profile, 0);
@@ -304,7 +290,7 @@ static void test_a_load_that_failed_for_another_reason_is_made_up_for(void **sta
     int64_t now_ms;
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     profile = create(&options, TLS_SERVER);
     now_ms = tls_profile_look_due_ms(profile);
     fixture_pem(options.cert, &second, true);
@@ -338,7 +324,7 @@ static void test_what_does_not_load_at_start_is_an_error(void **state)
     struct error error = {0};
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     break_file(options.cert, EXPIRED);
     assert_null(tls_profile_create(&options, TLS_SERVER, WORKERS, &error));
     assert_non_null(strstr(error.text, "expired on"));
@@ -368,7 +354,7 @@ static void test_a_resumed_session_brings_the_next_ticket(void **state)
     SSL_CTX *client = SSL_CTX_new(TLS_client_method());
 
     (void)state;
-    options.cert = fixture_pem(fixture_path(folder, "a.pem"), &first, true);
+    options.cert = fixture_pem(fixture_path(fixture_here, "a.pem"), &first, true);
     profile = create(&options, TLS_SERVER);
     context = tls_profile_context(profile, 0);
     SSL_CTX_set_session_cache_mode(client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
@@ -403,7 +389,7 @@ static void test_contexts_that_nobody_takes_are_freed(void **state)
     struct error error = {0};
 
     (void)state;
-    options.ca_file = fixture_pem(fixture_path(folder, "ca.pem"), &authority, false);
+    options.ca_file = fixture_pem(fixture_path(fixture_here, "ca.pem"), &authority, false);
     profile = create(&options, TLS_CLIENT);
     assert_int_equal(tls_profile_certificates(profile, NULL, 0), 0);
     assert_int_equal(tls_profile_look(profile, true, 0, contexts, &error), TLS_CHANGED);
@@ -416,23 +402,24 @@ static void test_contexts_that_nobody_takes_are_freed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_every_worker_has_a_context_of_its_own, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_looks_are_due_by_the_interval, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_a_kubernetes_secret_is_swapped_as_a_whole, set_up,
-                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_every_worker_has_a_context_of_its_own,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_looks_are_due_by_the_interval, fixture_enter_folder,
+                                        fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_kubernetes_secret_is_swapped_as_a_whole,
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_an_old_context_lives_as_long_as_its_connections,
-                                        set_up, tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_a_broken_file_keeps_the_old_and_is_reported_once,
-                                        set_up, tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
         cmocka_unit_test_setup_teardown(test_a_load_that_failed_for_another_reason_is_made_up_for,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_what_does_not_load_at_start_is_an_error, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_a_resumed_session_brings_the_next_ticket, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_contexts_that_nobody_takes_are_freed, set_up,
-                                        tear_down),
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_what_does_not_load_at_start_is_an_error,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_a_resumed_session_brings_the_next_ticket,
+                                        fixture_enter_folder, fixture_leave_folder),
+        cmocka_unit_test_setup_teardown(test_contexts_that_nobody_takes_are_freed,
+                                        fixture_enter_folder, fixture_leave_folder),
     };
 
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);

@@ -12,22 +12,6 @@
 
 #define HOUR_MS ((int64_t)3600 * 1000)
 
-static char folder[PATH_MAX];
-
-static int set_up(void **state)
-{
-    (void)state;
-    fixture_folder(folder);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fixture_folder_remove(folder);
-    return 0;
-}
-
 static bool same_key(const struct tls_ticket_key *a, const struct tls_ticket_key *b)
 {
     return memcmp(a, b, sizeof(*a)) == 0;
@@ -114,7 +98,7 @@ static void test_an_earlier_key_is_not_left_in_memory(void **state)
 static const char *key_file(const char *name, unsigned char first, size_t size)
 {
     unsigned char bytes[80];
-    const char *path = fixture_path(folder, name);
+    const char *path = fixture_path(fixture_here, name);
 
     for (size_t i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)(first + i);
@@ -164,7 +148,7 @@ static void test_a_file_may_hold_lines_of_base64(void **state)
     unsigned char bytes[80] = {7};
     unsigned char text[400];
     int length = EVP_EncodeBlock(text, bytes, 80);
-    const char *path = fixture_path(folder, "lines");
+    const char *path = fixture_path(fixture_here, "lines");
     const char *const paths[] = {path, NULL};
     struct tls_tickets tickets;
     struct error error = {0};
@@ -188,7 +172,7 @@ static void test_other_files_are_refused_by_name(void **state)
 {
     const char *path = key_file("odd", 0, 79);
     unsigned char letters[64];
-    const char *twice[] = {key_file("same", 0, 80), fixture_path(folder, "same"), NULL};
+    const char *twice[] = {key_file("same", 0, 80), fixture_path(fixture_here, "same"), NULL};
     struct tls_tickets tickets;
     struct error error = {0};
 
@@ -199,7 +183,7 @@ static void test_other_files_are_refused_by_name(void **state)
     expect_refusal(path, "not base64");
     fixture_write(path, "\n\n", 2);
     expect_refusal(path, "holds no ticket key");
-    expect_refusal(fixture_path(folder, "absent"), "No such file");
+    expect_refusal(fixture_path(fixture_here, "absent"), "No such file");
     assert_false(tls_tickets_read(&tickets, twice, &error));
     assert_non_null(strstr(error.text, "there twice"));
 }
@@ -273,5 +257,5 @@ int main(void)
         cmocka_unit_test(test_what_one_worker_seals_another_opens),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, fixture_enter_folder, fixture_leave_folder);
 }

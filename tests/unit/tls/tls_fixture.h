@@ -154,6 +154,23 @@ FIXTURE void fixture_folder_remove(const char *folder)
     nftw(folder, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* cmocka's setup and teardown of tests that want a folder: it is `fixture_here` meanwhile. */
+__attribute__((unused)) static char fixture_here[PATH_MAX];
+
+FIXTURE int fixture_enter_folder(void **state)
+{
+    (void)state;
+    fixture_folder(fixture_here);
+    return 0;
+}
+
+FIXTURE int fixture_leave_folder(void **state)
+{
+    (void)state;
+    fixture_folder_remove(fixture_here);
+    return 0;
+}
+
 /* "folder/name" in a buffer that the next eight calls leave alone. */
 FIXTURE const char *fixture_path(const char *folder, const char *name)
 {
