@@ -11,7 +11,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
-#include "net/socket.h"
+#include "relay/backend_open.h"
 #include "relay/step.h"
 
 static void log_server_state(const struct session *session, enum log_level level,
@@ -111,39 +111,6 @@ static enum pool_answer pick(struct session *session)
     return answer;
 }
 
-/* Opens the backend socket and starts to connect: 0, EINPROGRESS or the errno. */
-static int open_backend(struct session *session)
-{
-    const struct server *server = session->server;
-    struct conn *conn = &session->conn[BACKEND];
-    int fd;
-
-    if (server->builtin != BUILTIN_NONE) {
-        fd = builtin_connect(&session->resources->builtin, server->builtin);
-        if (fd == -1)
-            return errno;
-        conn_open(conn, fd, false);
-        return 0;
-    }
-    fd = socket_open(&server->addr, &session->pool->options.socket);
-    if (fd == -1)
-        return errno;
-    conn_open(conn, fd, server->addr.family != AF_UNIX);
-    return socket_connect(fd, &server->addr);
-}
-
-/* The client has its descriptor already: the slack serves where one more is wanting. */
-static int open_backend_or_use_slack(struct session *session)
-{
-    int error = open_backend(session);
-
-    if ((error == EMFILE || error == ENFILE) && relay_give_up_slack(session->resources)) {
-        conn_reset(&session->conn[BACKEND]);
-        error = open_backend(session);
-    }
-    return error;
-}
-
 /* No attempt is left: the client is told as `when_down` says. */
 static enum step give_up(struct session *session)
 {
@@ -177,7 +144,7 @@ static enum step start_attempt(struct session *session)
         if (session->tried_count > 1)
             counter_add(&session->resources->counters.pools[session->pool->index].retries, 1);
 
-        error = open_backend_or_use_slack(session);
+        error = backend_open(session);
         if (error == 0 || error == EINPROGRESS) {
             if (!session_watch(session, BACKEND)) {
                 error = ENOMEM;

@@ -531,63 +531,6 @@ static void test_a_server_that_accepts_and_resets_at_once_was_connected(void **s
     relay_world_close(&world);
 }
 
-/* Other kinds of servers */
-
-static void test_a_unix_server_is_connected_at_once(void **state)
-{
-    struct relay_world world;
-    struct sockaddr_storage storage;
-    static const char name[] = "culvert-test-step-connect";
-    int client, server;
-    socklen_t length;
-
-    memset(&world, 0, sizeof(world));
-    relay_world_configure(&world, 1);
-    peer_close(&world.server_fds[0]);
-    world.servers[0].addr = (struct addr){.family = AF_UNIX, .is_abstract = true, .path = name};
-    world.server_fds[0] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    length = addr_to_sockaddr(&world.servers[0].addr, &storage);
-    assert_int_equal(bind(world.server_fds[0], (struct sockaddr *)&storage, length), 0);
-    assert_int_equal(listen(world.server_fds[0], 4), 0);
-    relay_world_start(&world);
-    client = relay_world_client(&world);
-    assert_int_equal(relay_world_last_session(&world)->state, SESSION_RELAY);
-    server = relay_world_server(&world, 0);
-    peer_send(client, 0, 40000);
-    relay_world_receive(&world, server, 0, 40000);
-    relay_world_send(&world, server, 0, 40000);
-    relay_world_receive(&world, client, 0, 40000);
-    peer_close(&server);
-    assert_int_equal(relay_world_end(&world, client, 40000, NULL), PEER_ENDED);
-    peer_close(&client);
-    assert_int_equal(relay_world_last_record(&world).reason, CLOSE_DONE);
-    relay_world_close(&world);
-}
-
-static void test_a_builtin_server_answers(void **state)
-{
-    struct relay_world world;
-    struct session_record record;
-    int client;
-
-    memset(&world, 0, sizeof(world));
-    relay_world_configure(&world, 1);
-    world.servers[0].builtin = BUILTIN_ECHO;
-    relay_world_start(&world);
-    client = relay_world_client(&world);
-    relay_world_send(&world, client, 0, 100000);
-    shutdown(client, SHUT_WR);
-    relay_world_receive(&world, client, 0, 100000);
-    assert_int_equal(relay_world_end(&world, client, 100000, NULL), PEER_ENDED);
-    peer_close(&client);
-    record = relay_world_last_record(&world);
-    assert_int_equal(record.reason, CLOSE_DONE);
-    assert_int_equal(record.upload_bytes, 100000);
-    assert_int_equal(record.download_bytes, 100000);
-    assert_string_equal(record.server_addr, "builtin:echo");
-    relay_world_close(&world);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,8 +552,6 @@ int main(void)
         cmocka_unit_test(test_a_client_that_resets_while_connecting_has_left),
         cmocka_unit_test(test_a_client_that_ends_its_stream_while_connecting_has_not_left),
         cmocka_unit_test(test_a_server_that_accepts_and_resets_at_once_was_connected),
-        cmocka_unit_test(test_a_unix_server_is_connected_at_once),
-        cmocka_unit_test(test_a_builtin_server_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
