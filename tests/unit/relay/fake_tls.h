@@ -35,6 +35,7 @@ enum tls_fault __wrap_tls_conn_fault(const struct conn *conn);
 const char *__wrap_tls_conn_fault_text(const struct conn *conn);
 const char *__wrap_tls_conn_version(const struct conn *conn);
 const char *__wrap_tls_conn_server_name(const struct conn *conn);
+bool __wrap_tls_conn_was_lenient(const struct conn *conn);
 bool __wrap_tls_conn_is_resumed(const struct conn *conn);
 struct tls_context *__wrap_tls_profile_context(const struct tls_profile *profile, unsigned worker);
 
@@ -104,6 +105,12 @@ const char *__wrap_tls_conn_server_name(const struct conn *conn)
 bool __wrap_tls_conn_is_resumed(const struct conn *conn)
 {
     return fake_tls.is_resumed;
+}
+
+/* fake_tls_method is no tls_conn: whatever would look into one is replaced. */
+bool __wrap_tls_conn_was_lenient(const struct conn *conn)
+{
+    return false;
 }
 
 struct tls_context *__wrap_tls_profile_context(const struct tls_profile *profile, unsigned worker)
