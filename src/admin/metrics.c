@@ -222,8 +222,10 @@ static void for_each_server(struct scrape *scrape, add_server add)
     for (unsigned i = 0; i < scrape->snapshot->pool_count; i++) {
         const struct pool *pool = &scrape->snapshot->pools[i];
 
-        for (unsigned j = 0; j < pool->server_count; j++)
-            add(scrape, pool, &pool->servers[j]);
+        for (unsigned j = 0; j < pool->server_count; j++) {
+            if (pool->servers[j] != NULL)
+                add(scrape, pool, pool->servers[j]);
+        }
     }
 }
 
@@ -235,27 +237,17 @@ static struct labels server_labels(const struct pool *pool, const struct server 
     return labels;
 }
 
-/* The words of the state label. A server whose name has no address is down. */
-static const char *const state_words[] = {"up", "down", "drain", "maint", "ejected", "trial"};
-
-static const char *state_word(const struct server *server)
-{
-    if (server->addr.family == AF_UNSPEC && server->builtin == BUILTIN_NONE)
-        return "down";
-    return server_health_word(
-        (enum server_health)atomic_load_explicit(&server->health, memory_order_relaxed));
-}
-
 static void add_connects(struct scrape *scrape, const struct pool *pool,
                          const struct server *server)
 {
-    const struct counter *connects = scrape->totals->counters.servers[server->index].connects;
+    struct server_counters counters;
 
+    server_counters_sum(server, &counters);
     for (int result = 0; result < CONNECT_RESULT_COUNT; result++) {
         const struct labels labels =
             server_labels(pool, server, "result", connect_result_word((enum connect_result)result));
 
-        exposition_count(&scrape->out, &labels, counter_get(&connects[result]));
+        exposition_count(&scrape->out, &labels, counter_get(&counters.connects[result]));
     }
 }
 
@@ -263,14 +255,15 @@ static void add_up(struct scrape *scrape, const struct pool *pool, const struct 
 {
     const struct labels labels = server_labels(pool, server, NULL, NULL);
 
-    exposition_count(&scrape->out, &labels, strcmp(state_word(server), "up") == 0);
+    exposition_count(&scrape->out, &labels, server_is_usable(server));
 }
 
 static void add_weight(struct scrape *scrape, const struct pool *pool, const struct server *server)
 {
     const struct labels labels = server_labels(pool, server, NULL, NULL);
 
-    exposition_count(&scrape->out, &labels, (uint64_t)server->weight);
+    exposition_count(&scrape->out, &labels,
+                     (uint64_t)atomic_load_explicit(&server->weight, memory_order_relaxed));
 }
 
 static void add_active(struct scrape *scrape, const struct pool *pool, const struct server *server)
@@ -283,25 +276,27 @@ static void add_active(struct scrape *scrape, const struct pool *pool, const str
 
 static void add_states(struct scrape *scrape, const struct pool *pool, const struct server *server)
 {
-    const char *state = state_word(server);
+    enum server_state now = server_state_of(server);
 
-    for (size_t i = 0; i < ARRAY_LENGTH(state_words); i++) {
-        const struct labels labels = server_labels(pool, server, "state", state_words[i]);
+    for (int state = 0; state < SERVER_STATE_COUNT; state++) {
+        const struct labels labels =
+            server_labels(pool, server, "state", server_state_word((enum server_state)state));
 
-        exposition_count(&scrape->out, &labels, strcmp(state, state_words[i]) == 0);
+        exposition_count(&scrape->out, &labels, now == (enum server_state)state);
     }
 }
 
 static void add_transitions(struct scrape *scrape, const struct pool *pool,
                             const struct server *server)
 {
-    const struct server_counters *counters = &scrape->totals->counters.servers[server->index];
+    struct server_counters counters;
     struct labels labels = {
         {{"pool", pool->name}, {"server", server->name}, {"to", "ejected"}, {"cause", "passive"}}};
 
-    exposition_count(&scrape->out, &labels, counter_get(&counters->ejections));
+    server_counters_sum(server, &counters);
+    exposition_count(&scrape->out, &labels, counter_get(&counters.ejections));
     labels.pair[2].value = "up";
-    exposition_count(&scrape->out, &labels, counter_get(&counters->returns));
+    exposition_count(&scrape->out, &labels, counter_get(&counters.returns));
 }
 
 static void add_servers(struct scrape *scrape)

@@ -74,35 +74,38 @@ static json_t *listeners_to_json(const struct admin_view *view, const struct tot
     return json;
 }
 
-static json_t *server_to_json(const struct totals *totals, const struct server *server)
+static json_t *server_to_json(const struct server *server)
 {
-    const struct server_counters *counters = &totals->counters.servers[server->index];
-    enum server_health health =
-        (enum server_health)atomic_load_explicit(&server->health, memory_order_relaxed);
+    enum server_state state = server_state_of(server);
+    struct server_counters counters;
     json_t *json = json_object();
     json_t *connects = json_object();
     char buffer[ADDR_TEXT_BYTES];
 
     json_object_set_new(json, "name", json_text(server->name));
     json_object_set_new(json, "address", json_text(server_addr_text(server, buffer)));
-    json_object_set_new(json, "state", json_text(server_health_word(health)));
-    json_object_set_new(json, "weight", json_integer(server->weight));
+    json_object_set_new(json, "state", json_text(server_state_word(state)));
+    json_object_set_new(json, "weight",
+                        json_integer(atomic_load_explicit(&server->weight, memory_order_relaxed)));
     json_object_set_new(json, "backup", json_boolean(server->is_backup));
     json_object_set_new(json, "sessions",
                         json_integer(atomic_load_explicit(&server->active, memory_order_relaxed)));
-    json_object_set_new(json, "max_connections", json_integer(server->max_connections));
+    json_object_set_new(
+        json, "max_connections",
+        json_integer(atomic_load_explicit(&server->max_connections, memory_order_relaxed)));
     json_object_set_new(
         json, "failures",
         json_integer(atomic_load_explicit(&server->failures, memory_order_relaxed)));
-    if (health == SERVER_EJECTED) {
+    if (state == SERVER_STATE_EJECTED) {
         int64_t left_ms =
             atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) - clock_now_ms();
 
         json_object_set_new(json, "next_trial_s", json_seconds(left_ms > 0 ? left_ms * 1000 : 0));
     }
+    server_counters_sum(server, &counters);
     for (int result = 0; result < CONNECT_RESULT_COUNT; result++)
         json_object_set_new(connects, connect_result_word((enum connect_result)result),
-                            json_count(counter_get(&counters->connects[result])));
+                            json_count(counter_get(&counters.connects[result])));
     json_object_set_new(json, "connects", connects);
     return json;
 }
@@ -116,11 +119,13 @@ static json_t *pool_to_json(const struct totals *totals, const struct pool *pool
     int usable = 0;
 
     for (unsigned i = 0; i < pool->server_count; i++) {
-        const struct server *server = &pool->servers[i];
+        const struct server *server = pool->servers[i];
 
-        json_array_append_new(servers, server_to_json(totals, server));
+        if (server == NULL)
+            continue;
+        json_array_append_new(servers, server_to_json(server));
         sessions += atomic_load_explicit(&server->active, memory_order_relaxed);
-        usable += atomic_load_explicit(&server->health, memory_order_relaxed) == SERVER_UP;
+        usable += server_is_usable(server);
     }
     json_object_set_new(json, "name", json_text(pool->name));
     json_object_set_new(json, "description", json_text(pool->description));

@@ -35,9 +35,12 @@ static const char *pool_name_at(const struct snapshot *snapshot, unsigned number
 static const char *server_name_at(const struct snapshot *snapshot, unsigned number)
 {
     for (unsigned i = 0; i < snapshot->pool_count; i++) {
-        if (number < snapshot->pools[i].server_count)
-            return snapshot->pools[i].servers[number].name;
-        number -= snapshot->pools[i].server_count;
+        const struct pool *pool = &snapshot->pools[i];
+
+        for (unsigned slot = 0; slot < pool->server_count; slot++) {
+            if (pool->servers[slot] != NULL && number-- == 0)
+                return pool->servers[slot]->name;
+        }
     }
     return NULL;
 }

@@ -48,7 +48,7 @@ static bool has_builtin(const struct snapshot *snapshot)
 {
     for (unsigned i = 0; i < snapshot->pool_count; i++) {
         for (unsigned k = 0; k < snapshot->pools[i].server_count; k++) {
-            if (snapshot->pools[i].servers[k].builtin != BUILTIN_NONE)
+            if (snapshot->pools[i].servers[k]->builtin != BUILTIN_NONE)
                 return true;
         }
     }

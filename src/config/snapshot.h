@@ -133,7 +133,6 @@ struct snapshot {
     unsigned pool_count;
     struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
     unsigned tls_profile_count;
-    unsigned server_count; /* of all pools; server->index is below it */
     struct tally *tallies;
     unsigned tally_count;
     char *source; /* "culvert.ini (+2 included)" or "(embedded)": for banner and log */

@@ -8,13 +8,12 @@
  */
 #include "config/snapshot_build.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/sni_map.h"
+#include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
 #include "config/snapshot_route.h"
 #include "config/snapshot_value.h"
@@ -23,7 +22,7 @@ struct builder {
     const struct settings *settings;
     struct tls_uses *tls;
     struct snapshot *snapshot;
-    unsigned *pool_of_listener;           /* by section number: its anonymous pool */
+    unsigned *pool_of_listener;           /* by section number: its own pool */
     struct listener_config **listener_of; /* by section number; NULL: not enabled */
 };
 
@@ -42,214 +41,6 @@ static bool take_profiles(struct builder *builder)
         for (const struct tls_use *use = builder->tls->tables[role]; use != NULL;
              use = use->hh.next)
             snapshot->tls_profiles[snapshot->tls_profile_count++] = use->profile;
-    }
-    return true;
-}
-
-/* The profile that an option `tls` names; NULL: off. */
-static struct tls_profile *profile_of(const struct builder *builder, enum tls_role role,
-                                      const struct section *section, enum option_id option)
-{
-    const struct tls_use *use =
-        tls_uses_find(builder->tls, role, settings_item(builder->settings, section, option));
-
-    return use == NULL ? NULL : use->profile;
-}
-
-/* The name that a server's certificate must have: as its line says, else as the profile says, else
-   its host. */
-static bool fill_tls_name(struct server *server, const struct endpoint *endpoint,
-                          const char *profile_name)
-{
-    char text[INET6_ADDRSTRLEN];
-
-    if (endpoint->server_name != NULL)
-        return snapshot_copy(&server->tls_name, endpoint->server_name);
-    if (profile_name != NULL)
-        return snapshot_copy(&server->tls_name, profile_name);
-    if (endpoint->kind == ENDPOINT_HOST)
-        return snapshot_copy(&server->tls_name, endpoint->host);
-    if (endpoint->kind != ENDPOINT_IP)
-        return true;
-    (void)inet_ntop(endpoint->addr.family, &endpoint->addr.v6, text, sizeof(text));
-    return snapshot_copy(&server->tls_name, text);
-}
-
-/* ---- pools ------------------------------------------------------------------------------------
- */
-
-/* Options of [pool], or of [listen] where those of the client side are meant. */
-static struct socket_options socket_options(const struct settings *settings,
-                                            const struct section *section, enum option_id nodelay)
-{
-    /* The seven options follow each other in both sections. */
-    static_assert(LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY == POOL_RECEIVE_BUFFER - POOL_NODELAY,
-                  "the same socket options in both sections");
-    enum option_id keepalive = nodelay + (LISTEN_KEEPALIVE - LISTEN_NODELAY);
-    enum option_id interval = nodelay + (LISTEN_KEEPALIVE_INTERVAL - LISTEN_NODELAY);
-    enum option_id probes = nodelay + (LISTEN_KEEPALIVE_PROBES - LISTEN_NODELAY);
-    enum option_id user_timeout = nodelay + (LISTEN_USER_TIMEOUT - LISTEN_NODELAY);
-    enum option_id send_buffer = nodelay + (LISTEN_SEND_BUFFER - LISTEN_NODELAY);
-    enum option_id receive_buffer = nodelay + (LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY);
-
-    return (struct socket_options){
-        .nodelay = settings_number(settings, section, nodelay) != 0,
-        .keepalive_ms = settings_ms(settings, section, keepalive),
-        .keepalive_interval_ms = settings_ms(settings, section, interval),
-        .keepalive_probes = (int)settings_number(settings, section, probes),
-        .user_timeout_ms = settings_ms(settings, section, user_timeout),
-        .send_buffer = (int)settings_number(settings, section, send_buffer),
-        .receive_buffer = (int)settings_number(settings, section, receive_buffer),
-    };
-}
-
-/* `section` is NULL for a listener's own pool, which has what [defaults] and the table say. */
-static struct pool_options pool_options(const struct builder *builder,
-                                        const struct section *section)
-{
-    const struct settings *settings = builder->settings;
-    static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
-                                         BALANCE_FIRST};
-
-    return (struct pool_options){
-        .balance = words[settings_word(settings, section, POOL_BALANCE)],
-        .max_fails = (int)settings_number(settings, section, POOL_MAX_FAILS),
-        .fail_timeout_ms = settings_ms(settings, section, POOL_FAIL_TIMEOUT),
-        .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
-        .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
-        .socket = socket_options(settings, section, POOL_NODELAY),
-        .tls = profile_of(builder, TLS_CLIENT, section, POOL_TLS),
-    };
-}
-
-static bool has_server_name(const struct setting *setting, const char *name)
-{
-    for (size_t i = 0; i < setting->count; i++) {
-        if (strcmp(setting->items[i].endpoint->name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* "web-2" for the second address of a name; further on when a server is called so. */
-static bool name_numbered(const struct setting *setting, const struct endpoint *endpoint,
-                          unsigned *number, char **name)
-{
-    do {
-        free(*name);
-        if (asprintf(name, "%s-%u", endpoint->name, ++*number) == -1) {
-            *name = NULL;
-            return false;
-        }
-    } while (has_server_name(setting, *name));
-    return true;
-}
-
-static bool fill_server(struct builder *builder, struct server *server,
-                        const struct endpoint *endpoint, int max_connections,
-                        const struct addr *addr)
-{
-    enum server_health health = endpoint->is_disabled ? SERVER_MAINT
-                                : endpoint->is_drain  ? SERVER_DRAIN
-                                                      : SERVER_UP;
-
-    server->addr = *addr;
-    server->builtin = endpoint->builtin;
-    server->weight = endpoint->weight;
-    server->is_backup = endpoint->is_backup;
-    server->max_connections =
-        endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections;
-    server->index = builder->snapshot->server_count++;
-    atomic_init(&server->health, health);
-    if (addr->family == AF_UNIX) {
-        if (!snapshot_copy(&server->path, addr->path))
-            return false;
-        server->addr.path = server->path;
-    }
-    return true;
-}
-
-static bool fill_servers(struct builder *builder, struct pool *pool, const struct setting *setting,
-                         int max_connections, const char *profile_name)
-{
-    size_t total = 0;
-
-    for (size_t i = 0; i < setting->count; i++) {
-        const struct endpoint *endpoint = setting->items[i].endpoint;
-
-        total += endpoint->addr_count > 0 ? endpoint->addr_count : 1;
-    }
-    pool->servers = calloc(total, sizeof(*pool->servers));
-    if (pool->servers == NULL)
-        return false;
-    for (size_t i = 0; i < setting->count; i++) {
-        const struct endpoint *endpoint = setting->items[i].endpoint;
-        size_t count = endpoint->addr_count > 0 ? endpoint->addr_count : 1;
-        unsigned number = 0;
-
-        for (size_t k = 0; k < count; k++) {
-            struct server *server = &pool->servers[pool->server_count];
-            const struct addr *addr =
-                endpoint->addr_count > 0 ? &endpoint->addrs[k] : &endpoint->addr;
-
-            server->position = pool->server_count++;
-            if (!fill_server(builder, server, endpoint, max_connections, addr) ||
-                !fill_tls_name(server, endpoint, profile_name))
-                return false;
-            if (count == 1 ? !snapshot_copy(&server->name, endpoint->name)
-                           : !name_numbered(setting, endpoint, &number, &server->name))
-                return false;
-        }
-    }
-    return true;
-}
-
-static bool add_pool(struct builder *builder, const char *name, const struct section *section,
-                     const struct setting *servers)
-{
-    const struct settings *settings = builder->settings;
-    struct snapshot *snapshot = builder->snapshot;
-    struct pool *pool = &snapshot->pools[snapshot->pool_count];
-    int max_connections =
-        section == NULL ? 0 : (int)settings_number(settings, section, POOL_MAX_CONNECTIONS);
-    const struct tls_use *use =
-        tls_uses_find(builder->tls, TLS_CLIENT, settings_item(settings, section, POOL_TLS));
-    const char *profile_name =
-        use == NULL ? NULL : settings_text(settings, use->section, TLS_OPTION_SERVER_NAME);
-
-    pool->index = snapshot->pool_count++;
-    pool->options = pool_options(builder, section);
-    if (!snapshot_copy(&pool->name, name) ||
-        !fill_servers(builder, pool, servers, max_connections, profile_name))
-        return false;
-    if (section != NULL &&
-        !snapshot_copy(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
-        return false;
-    return pool_prepare(pool);
-}
-
-static bool fill_pools(struct builder *builder)
-{
-    const struct settings *settings = builder->settings;
-    const struct section *pool = settings_first(settings, SECTION_POOL);
-    const struct section *listener = settings_first(settings, SECTION_LISTEN);
-    size_t most = settings_count(settings, SECTION_POOL) + settings_count(settings, SECTION_LISTEN);
-
-    builder->snapshot->pools = calloc(most + 1, sizeof(struct pool));
-    if (builder->snapshot->pools == NULL)
-        return false;
-    for (; pool != NULL; pool = section_next(pool)) {
-        if (!add_pool(builder, pool->name, pool, section_value(pool, POOL_SERVER)))
-            return false;
-    }
-    for (; listener != NULL; listener = section_next(listener)) {
-        const struct setting *servers = section_value(listener, LISTEN_SERVER);
-
-        if (servers->count == 0 || !settings_number(settings, listener, LISTEN_ENABLED))
-            continue;
-        builder->pool_of_listener[listener->number] = builder->snapshot->pool_count;
-        if (!add_pool(builder, listener->name, NULL, servers))
-            return false;
     }
     return true;
 }
@@ -344,9 +135,10 @@ static bool fill_listener(struct builder *builder, const struct section *section
         .defer_accept_ms = settings_ms(settings, section, LISTEN_DEFER_ACCEPT),
         .socket_mode = (mode_t)settings_number(settings, section, LISTEN_SOCKET_MODE),
         .socket_group = snapshot_group(settings, section, LISTEN_SOCKET_GROUP),
-        .socket = socket_options(settings, section, LISTEN_NODELAY),
+        .socket = snapshot_socket_options(settings, section, LISTEN_NODELAY),
     };
-    listener->tls = profile_of(builder, TLS_SERVER, section, LISTEN_TLS);
+    listener->tls =
+        snapshot_profile(builder->settings, builder->tls, TLS_SERVER, section, LISTEN_TLS);
     listener->router = router_create(fallback);
     return listener->router != NULL && snapshot_copy(&listener->name, section->name) &&
            snapshot_copy(&listener->description,
@@ -433,7 +225,7 @@ static bool fill_route(struct builder *builder, const struct section *section, s
     if (route->action == ROUTE_RELAY)
         route->pool = find_pool(builder, settings_text(settings, section, ROUTE_POOL));
     route->has_tls = tls != NULL;
-    route->tls = profile_of(builder, TLS_SERVER, section, ROUTE_TLS);
+    route->tls = snapshot_profile(builder->settings, builder->tls, TLS_SERVER, section, ROUTE_TLS);
     return snapshot_copy(&route->name, section->name) &&
            snapshot_copy(&route->description, settings_text(settings, section, ROUTE_DESCRIPTION));
 }
@@ -588,8 +380,9 @@ static bool fill(struct builder *builder)
 {
     return take_profiles(builder) &&
            snapshot_process_fill(builder->settings, &builder->snapshot->process) &&
-           fill_pools(builder) && fill_listeners(builder) && fill_routes(builder) &&
-           fill_tallies(builder);
+           snapshot_fill_pools(builder->snapshot, builder->settings, builder->tls,
+                               builder->pool_of_listener) &&
+           fill_listeners(builder) && fill_routes(builder) && fill_tallies(builder);
 }
 
 struct snapshot *snapshot_build(const struct settings *settings, struct tls_uses *tls,

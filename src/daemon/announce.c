@@ -45,7 +45,7 @@ static void append_pools(const struct announcement *news, const struct listener_
         text_append(out, separator);
         separator = ", ";
         if (pool->server_count == 1) {
-            text_append_format(out, "%s (%s)", pool->name, pool->servers[0].name);
+            text_append_format(out, "%s (%s)", pool->name, pool->servers[0]->name);
             continue;
         }
         text_append_format(out, "%s (%u servers, %s)", pool->name, pool->server_count,

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* leastconn: after this many lost races only the limit counts, not that the count is the least. */
 #define EXACT_TRIES 8
@@ -43,6 +44,11 @@ static unsigned greatest_common_divisor(unsigned a, unsigned b)
     return a;
 }
 
+static unsigned weight_of(const struct server *server)
+{
+    return (unsigned)atomic_load_explicit(&server->weight, memory_order_relaxed);
+}
+
 /* How many turns each server gets: its weight, reduced as far as the proportions allow. */
 static unsigned share_turns(const struct balance_tier *tier, unsigned *shares)
 {
@@ -51,11 +57,12 @@ static unsigned share_turns(const struct balance_tier *tier, unsigned *shares)
     unsigned total = 0;
 
     for (unsigned i = 0; i < tier->count; i++) {
-        assert(tier->servers[i]->weight >= 1);
-        divisor = greatest_common_divisor(divisor, (unsigned)tier->servers[i]->weight);
+        shares[i] = weight_of(tier->servers[i]);
+        assert(shares[i] >= 1);
+        divisor = greatest_common_divisor(divisor, shares[i]);
     }
     for (unsigned i = 0; i < tier->count; i++) {
-        shares[i] = (unsigned)tier->servers[i]->weight / divisor;
+        shares[i] /= divisor;
         sum += shares[i];
     }
     for (unsigned i = 0; i < tier->count; i++) {
@@ -105,20 +112,16 @@ static bool lay_out_turns(struct balance_tier *tier)
     return is_done;
 }
 
-bool balance_tier_init(struct balance_tier *tier, struct server *servers, unsigned count,
-                       bool is_backup)
+bool balance_tier_init(struct balance_tier *tier, struct server *const *servers, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        tier->count += servers[i].is_backup == is_backup;
-    if (tier->count == 0)
-        return true;
-    tier->servers = calloc(tier->count, sizeof(*tier->servers));
+    assert(count > 0);
+    tier->servers = calloc(count, sizeof(*tier->servers));
     if (tier->servers == NULL)
         return false;
-    for (unsigned i = 0, next = 0; i < count; i++) {
-        if (servers[i].is_backup == is_backup)
-            tier->servers[next++] = &servers[i];
-    }
+    memcpy(tier->servers, servers, count * sizeof(*tier->servers));
+    tier->count = count;
+    tier->is_backup = servers[0]->is_backup;
+    tier->priority = servers[0]->priority;
     return lay_out_turns(tier);
 }
 
@@ -160,17 +163,18 @@ bool balance_has_tried(const struct balance_request *request, const struct serve
 
 static bool is_usable(const struct balance_request *request, const struct server *server)
 {
-    return atomic_load_explicit(&server->health, memory_order_relaxed) == SERVER_UP &&
-           server_has_address(server) && !balance_has_tried(request, server);
+    return server_is_usable(server) && !balance_has_tried(request, server);
 }
 
 /* A usable server with a place. `*active` is its count, for the comparison and the taking. */
 static bool is_open(struct balance_request *request, const struct server *server, int *active)
 {
+    int most = atomic_load_explicit(&server->max_connections, memory_order_relaxed);
+
     if (!is_usable(request, server))
         return false;
     *active = atomic_load_explicit(&server->active, memory_order_relaxed);
-    if (server->max_connections != 0 && *active >= server->max_connections) {
+    if (most != 0 && *active >= most) {
         request->is_full_seen = true;
         return false;
     }
@@ -190,7 +194,7 @@ static bool take_if_open(struct balance_request *request, struct server *server)
 /* Whether one more session is a smaller load, by weight, for `a` than for `b`. */
 static bool is_lighter(const struct server *a, int a_active, const struct server *b, int b_active)
 {
-    return ((int64_t)a_active + 1) * b->weight < ((int64_t)b_active + 1) * a->weight;
+    return ((int64_t)a_active + 1) * weight_of(b) < ((int64_t)b_active + 1) * weight_of(a);
 }
 
 /* The lightest open server, the first of several from `start` on. */

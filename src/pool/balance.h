@@ -2,8 +2,8 @@
 /*
  * balance.h - which of several servers is next: the policies.
  *
- * A tier is a group of servers that are equal to each other: the primaries of a pool, or its
- * backups. It is read-only after balance_tier_init() but for the ticket.
+ * A tier is a group of servers that are equal to each other: those of one priority, or backups of
+ * one. It is read-only after balance_tier_init() but for the ticket.
  */
 #ifndef CULVERT_POOL_BALANCE_H
 #define CULVERT_POOL_BALANCE_H
@@ -25,14 +25,16 @@ const char *balance_word(enum balance balance);
 struct balance_tier {
     struct server **servers; /* in file order; the servers are the pool's */
     unsigned count;
+    bool is_backup;
+    int priority;
     uint16_t *turns; /* indexes of `servers`, interleaved, each as often as its weight says */
     unsigned turn_count;
     _Atomic uint64_t ticket; /* roundrobin: turns given out */
 };
 
-/* Gathers the servers with this `is_backup` and lays out their turns. False without memory. */
-bool balance_tier_init(struct balance_tier *tier, struct server *servers, unsigned count,
-                       bool is_backup) CULVERT_MUST_CHECK;
+/* Takes the servers, at least one, and lays out their turns. False without memory. */
+bool balance_tier_init(struct balance_tier *tier, struct server *const *servers,
+                       unsigned count) CULVERT_MUST_CHECK;
 
 /* Harmless on a zeroed tier. */
 void balance_tier_release(struct balance_tier *tier);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.c - tiers, trials and passive ejection.
+ * pool.c - the choice of a server: tiers, trials and passive ejection.
  *
  * Health changes: UP -> EJECTED -> TRIAL -> UP or EJECTED again. The first and the last step happen
  * under eject_mutex, so the last usable server stays; the step to TRIAL is a compare-and-swap, so
@@ -8,42 +8,14 @@
  */
 #include "pool/pool.h"
 
-#include <stdlib.h>
-
 /* Doubling ends here: at five minutes, which a millisecond reaches in 19 steps. */
 #define EJECTION_MAX_MS (5 * 60 * 1000)
 #define EJECTIONS_COUNTED 20
 
-bool pool_prepare(struct pool *pool)
+/* Valid for this turn of the caller's loop. */
+static struct pool_members *pool_members_now(const struct pool *pool)
 {
-    if (pthread_mutex_init(&pool->eject_mutex, NULL) != 0)
-        return false;
-    for (unsigned i = 0; i < pool->server_count; i++) {
-        pool->servers[i].position = i;
-        if (server_has_address(&pool->servers[i]))
-            pool->has_address = true;
-    }
-    return balance_tier_init(&pool->primaries, pool->servers, pool->server_count, false) &&
-           balance_tier_init(&pool->backups, pool->servers, pool->server_count, true);
-}
-
-void pool_release(struct pool *pool)
-{
-    for (unsigned i = 0; i < pool->server_count; i++) {
-        free(pool->servers[i].name);
-        free(pool->servers[i].path);
-        free(pool->servers[i].tls_name);
-    }
-    free(pool->servers);
-    pool->servers = NULL;
-    pool->server_count = 0;
-    balance_tier_release(&pool->primaries);
-    balance_tier_release(&pool->backups);
-    free(pool->name);
-    free(pool->description);
-    pool->name = NULL;
-    pool->description = NULL;
-    pthread_mutex_destroy(&pool->eject_mutex);
+    return atomic_load_explicit(&pool->members, memory_order_acquire);
 }
 
 static enum server_health health_of(const struct server *server)
@@ -60,6 +32,14 @@ static bool health_swap(struct server *server, enum server_health from, enum ser
                                                    memory_order_acq_rel, memory_order_relaxed);
 }
 
+/* Whether nothing but its ejection could keep sessions from it. */
+static bool may_return(const struct server *server)
+{
+    return atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_UP &&
+           atomic_load_explicit(&server->admin, memory_order_relaxed) == SERVER_ADMIN_UP &&
+           server_has_address(server);
+}
+
 /* The trial of a server whose ejection has ended, with a place taken; NULL when none is due. */
 static struct server *pick_trial(const struct balance_tier *tier,
                                  const struct balance_request *request, int64_t now_ms)
@@ -69,7 +49,7 @@ static struct server *pick_trial(const struct balance_tier *tier,
 
         if (health_of(server) != SERVER_EJECTED ||
             now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
-            balance_has_tried(request, server) || !server_take_place(server))
+            !may_return(server) || balance_has_tried(request, server) || !server_take_place(server))
             continue;
         if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
             return server;
@@ -90,14 +70,14 @@ static struct server *pick_from_tier(struct pool *pool, struct balance_tier *tie
     return balance_pick(pool->options.balance, tier, request);
 }
 
-/* The primaries first; the backups only when no primary is usable, not when all are full. */
-static struct server *pick_from_pool(struct pool *pool, struct balance_request *request,
-                                     int64_t now_ms)
+/* One tier after the other: the next one only when no server is usable, not when all are full. */
+static struct server *pick_from_pool(struct pool *pool, struct pool_members *members,
+                                     struct balance_request *request, int64_t now_ms)
 {
-    struct server *server = pick_from_tier(pool, &pool->primaries, request, now_ms);
+    struct server *server = NULL;
 
-    if (server == NULL && !request->is_full_seen)
-        server = pick_from_tier(pool, &pool->backups, request, now_ms);
+    for (unsigned i = 0; i < members->tier_count && server == NULL && !request->is_full_seen; i++)
+        server = pick_from_tier(pool, &members->tiers[i], request, now_ms);
     return server;
 }
 
@@ -110,17 +90,18 @@ static bool is_out(const struct server *server)
 
 /* Of the ejected servers that this session has not tried and that have a place, the one whose
    ejection ends first; of several the first from a random one on. */
-static struct server *find_ejected(struct pool *pool, const struct balance_request *request)
+static struct server *find_ejected(const struct pool_members *members,
+                                   const struct balance_request *request)
 {
-    unsigned start = balance_random_below(request->seed, pool->server_count);
+    unsigned start = balance_random_below(request->seed, members->server_count);
     struct server *best = NULL;
     int64_t best_until_ms = INT64_MAX;
 
-    for (unsigned step = 0; step < pool->server_count; step++) {
-        struct server *server = &pool->servers[(start + step) % pool->server_count];
+    for (unsigned step = 0; step < members->server_count; step++) {
+        struct server *server = members->servers[(start + step) % members->server_count];
         int64_t until_ms = atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed);
 
-        if (until_ms < best_until_ms && is_out(server) && server_has_address(server) &&
+        if (until_ms < best_until_ms && is_out(server) && may_return(server) &&
             server_has_place(server) && !balance_has_tried(request, server)) {
             best = server;
             best_until_ms = until_ms;
@@ -133,12 +114,13 @@ static struct server *find_ejected(struct pool *pool, const struct balance_reque
  * The last resort: an ejected server that this session has not tried. It may have come back, and
  * the session would fail otherwise. Its health changes only if it answers.
  */
-static struct server *pick_ejected(struct pool *pool, const struct balance_request *request)
+static struct server *pick_ejected(const struct pool_members *members,
+                                   const struct balance_request *request)
 {
     struct server *server;
 
     do
-        server = find_ejected(pool, request);
+        server = find_ejected(members, request);
     while (server != NULL && !server_take_place(server)); /* another thread took the last one */
     return server;
 }
@@ -147,28 +129,39 @@ enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsig
                            int64_t now_ms, uint64_t *seed, struct server **server)
 {
     struct balance_request request = {.tried = tried, .tried_count = tried_count, .seed = seed};
+    struct pool_members *members = pool_members_now(pool);
 
-    *server = pick_from_pool(pool, &request, now_ms);
+    *server = pick_from_pool(pool, members, &request, now_ms);
     if (*server == NULL && !request.is_full_seen &&
         atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
         /* One server may have come back behind the look while another went out before it. */
         pthread_mutex_lock(&pool->eject_mutex);
-        *server = pick_from_pool(pool, &request, now_ms);
+        *server = pick_from_pool(pool, members, &request, now_ms);
         pthread_mutex_unlock(&pool->eject_mutex);
         if (*server == NULL && !request.is_full_seen)
-            *server = pick_ejected(pool, &request);
+            *server = pick_ejected(members, &request);
     }
-    if (*server != NULL)
+    if (*server != NULL) {
+        if ((*server)->is_discovered)
+            atomic_fetch_add_explicit(&(*server)->users, 1, memory_order_relaxed);
         return POOL_CHOSEN;
+    }
     if (request.is_full_seen)
         return POOL_ALL_FULL;
-    return pool->has_address ? POOL_NONE_USABLE : POOL_UNRESOLVED;
+    return members->has_address ? POOL_NONE_USABLE : POOL_UNRESOLVED;
 }
 
 void pool_leave(struct pool *pool, struct server *server)
 {
     (void)pool;
     atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+}
+
+void pool_forget(struct server *server)
+{
+    /* Release: whoever frees the server has seen all that this session did with it. */
+    if (server->is_discovered)
+        atomic_fetch_sub_explicit(&server->users, 1, memory_order_release);
 }
 
 bool pool_connect_succeeded(struct pool *pool, struct server *server)
@@ -194,10 +187,10 @@ bool pool_connect_succeeded(struct pool *pool, struct server *server)
 /* Whether a server besides this one may be chosen. Under eject_mutex. */
 static bool is_other_usable(const struct pool *pool, const struct server *server)
 {
-    for (unsigned i = 0; i < pool->server_count; i++) {
-        const struct server *other = &pool->servers[i];
+    const struct pool_members *members = pool_members_now(pool);
 
-        if (other != server && health_of(other) == SERVER_UP && server_has_address(other))
+    for (unsigned i = 0; i < members->server_count; i++) {
+        if (members->servers[i] != server && server_is_usable(members->servers[i]))
             return true;
     }
     return false;
@@ -219,7 +212,8 @@ static bool eject(struct pool *pool, struct server *server, enum server_health f
 {
     int ejections = atomic_load_explicit(&server->ejections, memory_order_relaxed);
 
-    if (health_of(server) != from)
+    if (health_of(server) != from ||
+        atomic_load_explicit(&server->is_removed, memory_order_relaxed))
         return false;
     atomic_store_explicit(&server->ejected_until_ms, now_ms + ejection_ms(pool, ejections),
                           memory_order_relaxed);
@@ -250,11 +244,12 @@ bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_m
 {
     bool is_ejected = false;
 
-    if (pool->options.max_fails == 0)
+    if (pool->options.max_fails == 0 ||
+        atomic_load_explicit(&server->is_removed, memory_order_relaxed))
         return false;
     switch (health_of(server)) {
     case SERVER_UP:
-        if (count_failure(pool, server, now_ms) < pool->options.max_fails)
+        if (!may_return(server) || count_failure(pool, server, now_ms) < pool->options.max_fails)
             return false;
         pthread_mutex_lock(&pool->eject_mutex);
         if (is_other_usable(pool, server) && eject(pool, server, SERVER_UP, now_ms)) {
@@ -269,8 +264,6 @@ bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_m
         pthread_mutex_unlock(&pool->eject_mutex);
         return is_ejected;
     case SERVER_EJECTED: /* by another session, while this one was connecting */
-    case SERVER_DRAIN:
-    case SERVER_MAINT:
         return false;
     }
     return false;

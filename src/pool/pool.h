@@ -29,30 +29,97 @@ struct pool_options {
         *tls; /* client role: TLS to the servers; borrowed from the snapshot; or NULL */
 };
 
+/*
+ * What sessions choose from: immutable once it is published. The control thread builds a new one
+ * when a server comes, goes or changes its weight; workers load the pool's pointer for a choice
+ * and never keep it across turns of their loop. So the old one is free once each worker has taken a
+ * message that was posted after the publishing.
+ */
+struct pool_members {
+    struct balance_tier *tiers; /* in the order in which they are used */
+    unsigned tier_count;
+    struct server **servers; /* all of them */
+    unsigned server_count;
+    bool has_address; /* of any server */
+
+    /* Once it was replaced. */
+    _Atomic int holders; /* workers that may still look at it */
+    struct pool_members *next;
+};
+
 struct pool {
     char *name;
     char *description;
     struct pool_options options;
-    struct server *servers; /* in file order; owned */
-    unsigned server_count;
-    unsigned index; /* its place in the snapshot: counters */
+    unsigned index;   /* its place in the snapshot: counters */
+    unsigned workers; /* shards of its servers' counters */
 
-    /* Made by pool_prepare(). */
-    struct balance_tier primaries;
-    struct balance_tier backups; /* chosen from only while no primary is usable */
-    bool has_address;            /* of any server */
-    _Atomic unsigned out_count;  /* servers ejected or on trial: none, and choosing is simple */
+    /*
+     * Slots of servers: a server keeps its slot while it lives, and `server->position` is the
+     * slot's number. NULL: the slot is free. The control thread writes them; a worker reads only
+     * slots of servers that it uses.
+     */
+    struct server **servers;
+    unsigned server_count; /* slots in use or used before */
+    unsigned capacity;
+
+    _Atomic(struct pool_members *) members;
+    struct pool_members *retired; /* replaced ones that workers may look at; the control thread's */
+
+    _Atomic unsigned out_count;  /* members ejected or on trial: none, and choosing is simple */
     pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */
 };
 
 /* Most servers a pool may have. */
 #define POOL_SERVERS_MAX 4096
 
-/* Builds what the policies need once all servers are set. False without memory. */
+/* ---- the control thread's ----------------------------------------------------------------------
+ */
+
+/* Prepares a zeroed pool for up to `capacity` servers at a time. False without memory. */
+bool pool_init(struct pool *pool, unsigned capacity, unsigned workers) CULVERT_MUST_CHECK;
+
+/* Frees the pool's contents, not the struct; no thread may look at it any more. Harmless when
+   zeroed. */
+void pool_release(struct pool *pool);
+
+/*
+ * Adds a server, to be chosen from the next publishing on. When one of the same name and address
+ * was removed and is still there, that one comes back with its health and counters (and takes over
+ * weight, priority and limit). NULL without memory, or when no slot is free: see pool_reclaim().
+ */
+struct server *pool_add_server(struct pool *pool, const struct server_options *options);
+
+/* Takes a member out, from the next publishing on. Its sessions go on. */
+void pool_remove_server(struct pool *pool, struct server *server, int64_t now_ms);
+
+/* The members as the pool's servers are now, not published. NULL without memory. */
+struct pool_members *pool_members_build(const struct pool *pool);
+
+/* For members that were never published. NULL is allowed. */
+void pool_members_free(struct pool_members *members);
+
+/*
+ * Makes sessions choose from `fresh`, which is the pool's from now on. The members replaced are
+ * given back, NULL for the first publishing: each of `workers` threads owes one
+ * pool_members_leave() for them.
+ */
+struct pool_members *pool_publish(struct pool *pool, struct pool_members *fresh, int workers);
+
+/* A worker has passed the publishing. Any thread. */
+void pool_members_leave(struct pool_members *members);
+
+/*
+ * Frees members that no worker looks at, and removed servers that no session looks at and that were
+ * removed at `before_ms` or earlier. While members are retired no server is freed.
+ */
+void pool_reclaim(struct pool *pool, int64_t before_ms);
+
+/* pool_members_build() and pool_publish() before any worker runs. False without memory. */
 bool pool_prepare(struct pool *pool) CULVERT_MUST_CHECK;
 
-/* Frees the pool's contents, not the struct. Harmless when zeroed or never prepared. */
-void pool_release(struct pool *pool);
+/* ---- any thread's ------------------------------------------------------------------------------
+ */
 
 /* Why pool_pick() chose none. */
 enum pool_answer {
@@ -65,18 +132,22 @@ enum pool_answer {
 /*
  * Chooses a usable server that is not in `tried` and takes a place on it (`active` + 1), never
  * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state
- * of a xorshift generator, for ties and random. Backup servers are chosen only while no other is
- * usable. A server whose ejection has ended is given to one session as a trial first. When no other
- * server is left, an ejected one is tried before the session has to fail.
+ * of a xorshift generator, for ties and random. A tier is used only while those before it have no
+ * usable server; backups come last. A server whose ejection has ended is given to one session as a
+ * trial first. When no other server is left, an ejected one is tried before the session has to
+ * fail.
  *
  * After POOL_CHOSEN the caller owes one of pool_connect_succeeded(), _failed() or _abandoned() once
- * the attempt has ended, and pool_leave() when the session leaves the server.
+ * the attempt has ended, pool_leave() when the session leaves the server, and pool_forget().
  */
 enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
                            int64_t now_ms, uint64_t *seed, struct server **server);
 
 /* Gives the place back, exactly once for each POOL_CHOSEN. */
 void pool_leave(struct pool *pool, struct server *server);
+
+/* The session will not look at the server any more: once for each POOL_CHOSEN, at its end. */
+void pool_forget(struct server *server);
 
 /* A connect to the server succeeded: failures are forgotten, an ejection ends. True when the
    server was not up before (to be logged by the caller). */

@@ -3,7 +3,8 @@
  * server.h - one machine of a pool: what it is, and how it does.
  *
  * The identity never changes. The live state is shared by all threads through atomics
- * (docs/contributing/architecture.md, threads).
+ * (docs/contributing/architecture.md, threads): each word of it has one meaning and says who
+ * writes it. What only the control thread looks at stands last.
  */
 #ifndef CULVERT_POOL_SERVER_H
 #define CULVERT_POOL_SERVER_H
@@ -13,41 +14,128 @@
 #include <stdint.h>
 
 #include "core/base.h"
+#include "core/counter.h"
 #include "net/addr.h"
 #include "net/builtin.h"
 
-/* Whether a server may be chosen. */
+/* What the administrator says. */
+enum server_admin {
+    SERVER_ADMIN_UP,
+    SERVER_ADMIN_DRAIN, /* no new sessions */
+    SERVER_ADMIN_MAINT, /* `disabled`: no new sessions, no checks */
+};
+
+/* What the checks say. */
+enum server_check {
+    SERVER_CHECK_UP, /* also without checks */
+    SERVER_CHECK_DOWN,
+};
+
+/* What the sessions' connects say. */
 enum server_health {
     SERVER_UP,
     SERVER_EJECTED, /* too many failed connects; a trial is due when the ejection ends */
     SERVER_TRIAL,   /* one session tries the ejected server; the others wait for its answer */
-    SERVER_DRAIN,   /* by configuration: no new sessions */
-    SERVER_MAINT,   /* by configuration (`disabled`): no new sessions */
 };
 
-/* The words of metrics, log and API: up, ejected, trial, drain, maint. */
-const char *server_health_word(enum server_health health);
+/* The state as users see it: the first that applies. */
+enum server_state {
+    SERVER_STATE_UP,
+    SERVER_STATE_DOWN, /* by its checks, or its name has no address */
+    SERVER_STATE_DRAIN,
+    SERVER_STATE_MAINT,
+    SERVER_STATE_EJECTED,
+    SERVER_STATE_TRIAL,
+    SERVER_STATE_COUNT,
+};
 
-struct server {
-    char *name;                   /* unique in its pool */
+/* The words of metrics, log and API: up, down, drain, maint, ejected, trial. */
+const char *server_state_word(enum server_state state);
+
+/* How an attempt to connect ended. */
+enum connect_result {
+    CONNECT_OK,
+    CONNECT_REFUSED,
+    CONNECT_TIMED_OUT,
+    CONNECT_UNREACHABLE,
+    CONNECT_RESET,
+    CONNECT_TLS, /* connected, but no TLS came of it */
+    CONNECT_PORTS_EXHAUSTED,
+    CONNECT_RESULT_COUNT,
+};
+const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
+
+/* One worker's shard of what is counted about a server; it alone writes. */
+struct server_counters {
+    _Alignas(CACHE_LINE_BYTES) struct counter connects[CONNECT_RESULT_COUNT];
+    struct counter ejections; /* transitions to ejected, by failed connects */
+    struct counter returns;   /* and back to up */
+};
+
+/* What a server is; texts are copied. */
+struct server_options {
+    const char *name;             /* unique among the pool's members */
     struct addr addr;             /* AF_UNSPEC: the host name has no address (dns_failed) */
     enum builtin_service builtin; /* instead of an address */
-    char *tls_name;               /* SNI sent and name verified: the host of its line; NULL: none */
-    char *path;                   /* owns addr.path of a unix server */
+    const char *tls_name;         /* SNI sent and name verified: the host of its line; NULL: none */
     int weight;                   /* 1..256 */
-    bool is_backup;
-    int max_connections; /* over all workers; 0 = no limit */
-    unsigned index;      /* its place among all servers of the snapshot: counters */
-    unsigned position;   /* its place in its pool: set by pool_prepare() */
+    int priority;                 /* tiers are tried in rising order; 0 unless an SRV record says */
+    int max_connections;          /* over all workers; 0 = no limit */
+    bool is_backup;               /* behind all others, whatever the priority */
+    bool is_discovered;           /* may go: sessions that tried it are counted in `users` */
+    enum server_admin admin;
+};
 
-    /* Live state, any thread. */
+struct server {
+    uint64_t serial; /* no other server of the process has it, neither before nor after */
+    char *name;
+    struct addr addr;
+    enum builtin_service builtin;
+    char *tls_name;
+    char *path; /* owns addr.path of a unix server */
+    int priority;
+    bool is_backup;
+    bool is_discovered;
+    unsigned position;                /* its slot in its pool */
+    struct server_counters *counters; /* one shard per worker */
+    unsigned shard_count;
+
+    /* Written by the control thread, read by all. */
+    _Atomic int weight; /* 1..256; leastconn reads it, tables are built with it */
+    _Atomic int max_connections;
+    _Atomic int admin;           /* enum server_admin */
+    _Atomic int check;           /* enum server_check */
+    _Atomic bool is_removed;     /* no member any more */
+    _Atomic int64_t up_since_ms; /* when its checks, DNS or the administrator made it usable; 0:
+                                    from the start */
+
+    /* Written by the workers. */
     _Atomic int health;            /* enum server_health */
     _Atomic int active;            /* sessions that hold a place */
+    _Atomic int users;             /* sessions that may look at it, if it is discovered */
     _Atomic int failures;          /* failed connects in the current window */
     _Atomic int64_t window_end_ms; /* when the window of `failures` closes */
     _Atomic int64_t ejected_until_ms;
     _Atomic int ejections; /* in a row: the next one lasts twice as long */
+
+    /* The control thread's. */
+    int64_t removed_ms; /* when it ceased to be a member */
 };
+
+/* A server with one shard of counters per worker (at least one). NULL without memory. */
+struct server *server_create(const struct server_options *options, unsigned workers);
+
+/* NULL is allowed. */
+void server_free(struct server *server);
+
+/* Adds up the shards. */
+void server_counters_sum(const struct server *server, struct server_counters *sum);
+
+/* The state that users see now. Any thread. */
+enum server_state server_state_of(const struct server *server);
+
+/* Whether a session may be given to it: up in all respects, with an address. Any thread. */
+bool server_is_usable(const struct server *server);
 
 /* The address as text for logs: as addr_text(), or "builtin:echo". `buffer` has ADDR_TEXT_BYTES. */
 const char *server_addr_text(const struct server *server, char *buffer);

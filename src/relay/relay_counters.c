@@ -42,29 +42,6 @@ void duration_observe(struct duration_histogram *histogram, int64_t us)
     counter_add(&histogram->sum_us, (uint64_t)us);
 }
 
-const char *connect_result_word(enum connect_result result)
-{
-    switch (result) {
-    case CONNECT_OK:
-        return "ok";
-    case CONNECT_REFUSED:
-        return "refused";
-    case CONNECT_TIMED_OUT:
-        return "timeout";
-    case CONNECT_UNREACHABLE:
-        return "unreachable";
-    case CONNECT_RESET:
-        return "reset";
-    case CONNECT_TLS:
-        return "tls";
-    case CONNECT_PORTS_EXHAUSTED:
-        return "ports_exhausted";
-    case CONNECT_RESULT_COUNT:
-        break;
-    }
-    return "";
-}
-
 /* Whole cache lines, so that no two workers write into the same one. */
 static void *allocate_shard(size_t count, size_t size)
 {
@@ -85,10 +62,8 @@ bool relay_counters_init(struct relay_counters *counters, const struct snapshot 
     memset(counters, 0, sizeof(*counters));
     counters->listeners = allocate_shard(snapshot->listener_count, sizeof(*counters->listeners));
     counters->pools = allocate_shard(snapshot->pool_count, sizeof(*counters->pools));
-    counters->servers = allocate_shard(snapshot->server_count, sizeof(*counters->servers));
     counters->tallies = allocate_shard(snapshot->tally_count, sizeof(*counters->tallies));
-    if (counters->listeners == NULL || counters->pools == NULL || counters->servers == NULL ||
-        counters->tallies == NULL) {
+    if (counters->listeners == NULL || counters->pools == NULL || counters->tallies == NULL) {
         relay_counters_release(counters);
         return false;
     }
@@ -110,7 +85,6 @@ void relay_counters_add(struct relay_counters *sum, const struct relay_counters 
 {
     add_all(sum->listeners, shard->listeners, snapshot->listener_count * sizeof(*sum->listeners));
     add_all(sum->pools, shard->pools, snapshot->pool_count * sizeof(*sum->pools));
-    add_all(sum->servers, shard->servers, snapshot->server_count * sizeof(*sum->servers));
     add_all(sum->tallies, shard->tallies, snapshot->tally_count * sizeof(*sum->tallies));
     counter_add(&sum->copied_bytes, counter_get(&shard->copied_bytes));
     counter_add(&sum->spliced_bytes, counter_get(&shard->spliced_bytes));
@@ -123,7 +97,6 @@ void relay_counters_release(struct relay_counters *counters)
 {
     free(counters->listeners);
     free(counters->pools);
-    free(counters->servers);
     free(counters->tallies);
     memset(counters, 0, sizeof(*counters));
 }

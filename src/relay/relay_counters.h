@@ -3,7 +3,7 @@
  * relay_counters.h - one worker's shard of every relay counter.
  *
  * Written by its worker alone, read by the control thread, which adds the shards up. Indexed as
- * the snapshot numbers things (config/snapshot.h).
+ * the snapshot numbers things (config/snapshot.h). Servers count for themselves (pool/server.h).
  */
 #ifndef CULVERT_RELAY_RELAY_COUNTERS_H
 #define CULVERT_RELAY_RELAY_COUNTERS_H
@@ -37,18 +37,6 @@ struct duration_histogram {
 void latency_observe(struct latency_histogram *histogram, int64_t us);
 void duration_observe(struct duration_histogram *histogram, int64_t us);
 
-enum connect_result {
-    CONNECT_OK,
-    CONNECT_REFUSED,
-    CONNECT_TIMED_OUT,
-    CONNECT_UNREACHABLE,
-    CONNECT_RESET,
-    CONNECT_TLS, /* connected, but no TLS came of it */
-    CONNECT_PORTS_EXHAUSTED,
-    CONNECT_RESULT_COUNT,
-};
-const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
-
 /* TLS handshakes of one listener (with clients) or one pool (with servers). */
 struct handshake_counters {
     struct counter done[SESSION_TLS_COUNT]; /* by what was agreed on */
@@ -73,12 +61,6 @@ struct pool_counters {
     struct handshake_counters handshakes;
 };
 
-struct server_counters {
-    struct counter connects[CONNECT_RESULT_COUNT];
-    struct counter ejections; /* transitions to ejected, by failed connects */
-    struct counter returns;   /* and back to up */
-};
-
 struct tally_counters {
     struct counter closed[CLOSE_REASON_COUNT];
     struct counter upload_bytes;
@@ -88,7 +70,6 @@ struct tally_counters {
 struct relay_counters {
     struct listener_counters *listeners;
     struct pool_counters *pools;
-    struct server_counters *servers;
     struct tally_counters *tallies;
     struct counter copied_bytes;
     struct counter spliced_bytes;

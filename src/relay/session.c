@@ -312,6 +312,8 @@ static void session_close(struct session *session)
     }
     if (session->server != NULL)
         pool_leave(session->pool, session->server);
+    for (unsigned i = 0; i < session->tried_count; i++)
+        pool_forget(session->pool->servers[session->tried[i]]);
     if (session->words != NULL) {
         free(session->words->sni);
         free(session->words->tls_error);
@@ -565,7 +567,7 @@ void session_describe(const struct session *session, struct session_record *reco
         copy_name(record->pool, session->pool->name);
     if (session->tried_count > 0) {
         const struct server *server =
-            &session->pool->servers[session->tried[session->tried_count - 1]];
+            session->pool->servers[session->tried[session->tried_count - 1]];
         struct text text = text_over(record->server_addr, sizeof(record->server_addr));
 
         copy_name(record->server, server->name);

@@ -29,11 +29,15 @@ static void log_server_state(const struct session *session, enum log_level level
     log_event_post(&event);
 }
 
+/* This worker's shard. */
+static struct server_counters *session_server_counters(const struct session *session)
+{
+    return &session->server->counters[session->resources->worker];
+}
+
 static void count_connect(struct session *session, enum connect_result result)
 {
-    struct relay_counters *counters = &session->resources->counters;
-
-    counter_add(&counters->servers[session->server->index].connects[result], 1);
+    counter_add(&session_server_counters(session)->connects[result], 1);
 }
 
 static enum connect_result result_of(enum close_reason reason, int error)
@@ -61,7 +65,7 @@ static void attempt_failed(struct session *session, enum close_reason reason, in
     conn_reset(&session->conn[BACKEND]);
     if (close_reason_blames_server(reason)) {
         if (pool_connect_failed(session->pool, server, clock_now_ms())) {
-            counter_add(&session->resources->counters.servers[server->index].ejections, 1);
+            counter_add(&session_server_counters(session)->ejections, 1);
             log_server_state(session, LOG_WARN, server, "ejected");
         }
     } else {
@@ -83,13 +87,11 @@ static enum step connected(struct session *session)
 
 void step_connect_succeeded(struct session *session)
 {
-    struct relay_counters *counters = &session->resources->counters;
-
     session->owes_answer = false;
     session->began_us = session_age_us(session); /* the relay: the first byte is timed from here */
     count_connect(session, CONNECT_OK);
     if (pool_connect_succeeded(session->pool, session->server)) {
-        counter_add(&counters->servers[session->server->index].returns, 1);
+        counter_add(&session_server_counters(session)->returns, 1);
         log_server_state(session, LOG_INFO, session->server, "up");
     }
 }
@@ -101,7 +103,7 @@ static enum pool_answer pick(struct session *session)
     enum pool_answer answer;
 
     for (unsigned i = 0; i < session->tried_count; i++)
-        tried[i] = &session->pool->servers[session->tried[i]];
+        tried[i] = session->pool->servers[session->tried[i]];
     answer = pool_pick(session->pool, tried, session->tried_count, clock_now_ms(),
                        &session->resources->random, &session->server);
     if (answer == POOL_CHOSEN) {

@@ -16,7 +16,7 @@ static bool begin(struct session *session)
     const struct server *server = session->server;
     const struct tls_target target = {
         .server_name = server->tls_name,
-        .session_key = server->index + UINT64_C(1),
+        .session_key = server->serial,
     };
 
     return handshake_begin(session, BACKEND, session->pool->options.tls, &target);

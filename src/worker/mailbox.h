@@ -27,6 +27,7 @@ enum message_kind {
     MESSAGE_SESSIONS, /* fill in a query of live sessions (worker/sessions_query.h) */
     MESSAGE_KILL,     /* end the session with this id, reason killed */
     MESSAGE_TLS,      /* take over what a TLS profile has loaded anew */
+    MESSAGE_MEMBERS,  /* a pool has new members: these are not looked at any more */
 };
 
 struct message {
@@ -39,6 +40,7 @@ struct message {
     uint64_t id;                      /* MESSAGE_KILL */
     struct tls_profile *profile;      /* MESSAGE_TLS: of the worker's snapshot */
     struct tls_context *context;      /* MESSAGE_TLS: owned by the message */
+    struct pool_members *members;     /* MESSAGE_MEMBERS: one leave is owed */
     int count;                        /* MESSAGE_CUT */
     struct message *next;
 };

@@ -96,6 +96,9 @@ static void receive(void *argument, struct message *message)
     case MESSAGE_TLS:
         tls_profile_take(message->profile, worker->number, message->context);
         return;
+    case MESSAGE_MEMBERS:
+        pool_members_leave(message->members);
+        return;
     }
 }
 

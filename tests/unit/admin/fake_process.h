@@ -49,6 +49,8 @@ struct fake_process {
     struct listener_config listeners[2];
     struct pool pools[2];
     struct server servers[3]; /* two of the first pool, one of the second */
+    struct server *slots[3];
+    struct server_counters server_counters[3][2];
     struct tally tallies[3];
     struct worker workers[2];
     struct worker *worker_pointers[2];
@@ -124,6 +126,7 @@ static void fake_receive(void *argument, struct message *message)
     case MESSAGE_DRAIN:
     case MESSAGE_CUT:
     case MESSAGE_TLS:
+    case MESSAGE_MEMBERS:
         abort();
     }
 }
@@ -142,18 +145,22 @@ static uint64_t fake_log_dropped(void *argument)
     return 17;
 }
 
-static void fake_server(struct server *server, const char *name, unsigned index, unsigned position,
-                        uint16_t port)
+static void fake_server(struct fake_process *process, unsigned index, const char *name,
+                        unsigned position, uint16_t port)
 {
+    struct server *server = &process->servers[index];
+
+    process->slots[index] = server;
+    server->counters = process->server_counters[index];
+    server->shard_count = 2;
     server->name = strdup(name);
     server->addr = (struct addr){.family = AF_INET, .port = port};
     server->addr.v4.s_addr = htonl(INADDR_LOOPBACK);
     server->weight = 1;
-    server->index = index;
     server->position = position;
 }
 
-static void fake_pool(struct pool *pool, const char *name, unsigned index, struct server *servers,
+static void fake_pool(struct pool *pool, const char *name, unsigned index, struct server **servers,
                       unsigned count)
 {
     pool->name = strdup(name);
@@ -187,11 +194,11 @@ static inline void fake_process_init(struct fake_process *process)
     process->bound[2] = process->bound[1];
     process->bound[1] = process->bound[0];
     process->bound[1].addr.port = 8081;
-    fake_server(&process->servers[0], "a1", 0, 0, 81);
-    fake_server(&process->servers[1], "a2", 1, 1, 82);
-    fake_server(&process->servers[2], "p1", 2, 0, 83);
-    fake_pool(&process->pools[0], "app", 0, &process->servers[0], 2);
-    fake_pool(&process->pools[1], "pg", 1, &process->servers[2], 1);
+    fake_server(process, 0, "a1", 0, 81);
+    fake_server(process, 1, "a2", 1, 82);
+    fake_server(process, 2, "p1", 0, 83);
+    fake_pool(&process->pools[0], "app", 0, &process->slots[0], 2);
+    fake_pool(&process->pools[1], "pg", 1, &process->slots[2], 1);
     process->tallies[0] = (struct tally){0, -1};
     process->tallies[1] = (struct tally){0, 0};
     process->tallies[2] = (struct tally){1, 1};
@@ -208,7 +215,6 @@ static inline void fake_process_init(struct fake_process *process)
     snapshot->listener_count = 2;
     snapshot->pools = process->pools;
     snapshot->pool_count = 2;
-    snapshot->server_count = 3;
     snapshot->tallies = process->tallies;
     snapshot->tally_count = 3;
 

@@ -56,7 +56,7 @@ static void test_tls_is_counted_for_those_who_speak_it(void **state)
     counter_add(&counters->pools[1].handshakes.timed_out, 15);
     counter_add(&counters->pools[1].handshakes.resumed, 16);
     latency_observe(&counters->listeners[0].handshakes.took, 2000);
-    counter_add(&counters->servers[2].connects[CONNECT_TLS], 17);
+    counter_add(&process.server_counters[2][1].connects[CONNECT_TLS], 17);
     text = scrape(&process);
     assert_line(text, "culvert_relayed_bytes_total{path=\"tls\"} 11");
     assert_line(text, "culvert_tls_handshakes_total{side=\"client\",owner=\"web\",result=\"ok\","
@@ -132,7 +132,7 @@ static void test_series_carry_their_numbers(void **state)
     counter_add(&counters->tallies[1].download_bytes, 7);
     counter_add(&counters->spliced_bytes, 8);
     counter_add(&counters->copied_bytes, 9);
-    counter_add(&counters->servers[2].connects[CONNECT_TIMED_OUT], 10);
+    counter_add(&process.server_counters[2][1].connects[CONNECT_TIMED_OUT], 10);
     latency_observe(&counters->pools[0].connect, 200);
     latency_observe(&counters->pools[1].first_byte, 6000000);
     counter_add(&counters->pools[1].retries, 11);
@@ -191,13 +191,16 @@ static void test_series_carry_their_numbers(void **state)
 static void test_a_server_is_in_exactly_one_state(void **state)
 {
     static const struct {
+        enum server_admin admin;
+        enum server_check check;
         enum server_health health;
         const char *word;
-    } states[] = {{SERVER_UP, "up"},
-                  {SERVER_EJECTED, "ejected"},
-                  {SERVER_TRIAL, "trial"},
-                  {SERVER_DRAIN, "drain"},
-                  {SERVER_MAINT, "maint"}};
+    } states[] = {{SERVER_ADMIN_UP, SERVER_CHECK_UP, SERVER_UP, "up"},
+                  {SERVER_ADMIN_UP, SERVER_CHECK_UP, SERVER_EJECTED, "ejected"},
+                  {SERVER_ADMIN_UP, SERVER_CHECK_UP, SERVER_TRIAL, "trial"},
+                  {SERVER_ADMIN_UP, SERVER_CHECK_DOWN, SERVER_EJECTED, "down"},
+                  {SERVER_ADMIN_DRAIN, SERVER_CHECK_DOWN, SERVER_UP, "drain"},
+                  {SERVER_ADMIN_MAINT, SERVER_CHECK_UP, SERVER_UP, "maint"}};
 
     for (size_t i = 0; i < ARRAY_LENGTH(states); i++) {
         struct fake_process process;
@@ -206,6 +209,8 @@ static void test_a_server_is_in_exactly_one_state(void **state)
         char *text;
 
         fake_process_init(&process);
+        atomic_store(&process.servers[2].admin, states[i].admin);
+        atomic_store(&process.servers[2].check, states[i].check);
         atomic_store(&process.servers[2].health, states[i].health);
         text = scrape(&process);
         snprintf(line, sizeof(line),

@@ -71,7 +71,7 @@ static void test_pools_show_each_server_and_its_state(void **state)
     atomic_store(&process.servers[1].active, 3);
     atomic_store(&process.servers[1].health, SERVER_EJECTED);
     atomic_store(&process.servers[1].ejected_until_ms, clock_now_ms() + 60000);
-    counter_add(&process.workers[1].counters.servers[1].connects[CONNECT_REFUSED], 4);
+    counter_add(&process.server_counters[1][1].connects[CONNECT_REFUSED], 4);
     counter_add(&process.workers[1].counters.pools[0].retries, 5);
     json = fake_ask_json(&process, overview_handle_pools, "", "", &status);
     assert_int_equal(status, 200);

@@ -30,7 +30,7 @@ static void test_it_loads_without_a_word(void **state)
     (void)state;
     assert_int_equal(snapshot->listener_count, 1);
     assert_string_equal(addr_text(&snapshot->listeners[0].binds[0], text), "127.0.0.1:8080");
-    assert_int_equal(snapshot->pools[0].servers[0].builtin, BUILTIN_ECHO);
+    assert_int_equal(snapshot->pools[0].servers[0]->builtin, BUILTIN_ECHO);
     assert_int_equal(snapshot->process.admin_bind_count, 1);
     assert_int_equal(snapshot->process.metrics_bind_count, 0);
     config_destroy(config);
@@ -48,7 +48,7 @@ static void test_variables_change_it(void **state)
     struct config *config = load_good(config_embedded);
     struct snapshot *snapshot = config_snapshot(config);
     assert_int_equal(snapshot->pools[0].server_count, 2);
-    assert_true(snapshot->pools[0].servers[1].is_backup);
+    assert_true(snapshot->pools[0].servers[1]->is_backup);
     assert_int_equal(snapshot->listeners[0].idle_timeout_ms, 300000);
     assert_int_equal(snapshot->process.admin_bind_count, 0);
     assert_int_equal(snapshot->process.metrics_bind_count, 1);

@@ -56,7 +56,7 @@ static void expect_servers(const char *servers, const char *wanted)
     assert_true(config_is_valid(config));
     struct snapshot *snapshot = config_snapshot(config);
     for (unsigned i = 0; i < snapshot->pools[0].server_count; i++) {
-        const struct server *server = &snapshot->pools[0].servers[i];
+        const struct server *server = snapshot->pools[0].servers[i];
         char buffer[ADDR_TEXT_BYTES];
         size_t length = strlen(got);
 

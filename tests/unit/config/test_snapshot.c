@@ -61,7 +61,7 @@ static void test_several_snapshots_of_one_configuration(void **state)
     (void)state;
     assert_ptr_not_equal(first, second);
     snapshot_unref(first);
-    assert_string_equal(second->pools[0].servers[0].name, "127.0.0.1:9");
+    assert_string_equal(second->pools[0].servers[0]->name, "127.0.0.1:9");
     snapshot_unref(second);
     config_destroy(config);
 }

@@ -103,49 +103,6 @@ static void test_a_listener_by_default(void **state)
     snapshot_unref(snapshot);
 }
 
-static void test_pools(void **state)
-{
-    struct snapshot *snapshot =
-        build("[defaults]\nbalance = first\n"
-              "[listen web]\nbind = :0\npool = app\n[listen own]\nbind = :0\nserver = 127.0.0.1:9\n"
-              "[pool app]\nserver = a 10.0.0.1:80 weight=3 max_connections=4\n"
-              "server = b unix:/run/x backup drain\nserver = 10.0.0.3:80 disabled\n"
-              "balance = roundrobin\nmax_fails = off\nfail_timeout = 7s\nconnect_timeout = 8s\n"
-              "connect_retries = 9\nmax_connections = 6\nkeepalive = off\ndescription = d\n");
-    const struct pool *app = &snapshot->pools[0];
-    const struct pool *own = &snapshot->pools[1];
-
-    (void)state;
-    assert_int_equal(snapshot->pool_count, 2);
-    assert_int_equal(snapshot->server_count, 4);
-    assert_string_equal(app->name, "app");
-    assert_string_equal(app->description, "d");
-    assert_int_equal(app->options.balance, BALANCE_ROUNDROBIN);
-    assert_int_equal(app->options.max_fails, 0);
-    assert_int_equal(app->options.fail_timeout_ms, 7000);
-    assert_int_equal(app->options.connect_timeout_ms, 8000);
-    assert_int_equal(app->options.connect_retries, 9);
-    assert_int_equal(app->options.socket.keepalive_ms, 0);
-    assert_int_equal(app->server_count, 3);
-    assert_int_equal(app->servers[0].weight, 3);
-    assert_int_equal(app->servers[0].max_connections, 4);
-    assert_int_equal(app->servers[0].health, SERVER_UP);
-    assert_int_equal(app->servers[1].max_connections, 6);
-    assert_true(app->servers[1].is_backup);
-    assert_int_equal(app->servers[1].health, SERVER_DRAIN);
-    assert_string_equal(app->servers[1].addr.path, "/run/x");
-    assert_ptr_equal(app->servers[1].addr.path, app->servers[1].path);
-    assert_int_equal(app->servers[2].health, SERVER_MAINT);
-    assert_int_equal(app->servers[2].position, 2);
-    /* The anonymous pool has the name of its listener, and what [defaults] say. */
-    assert_string_equal(own->name, "own");
-    assert_int_equal(own->index, 1);
-    assert_int_equal(own->options.balance, BALANCE_FIRST);
-    assert_int_equal(own->options.max_fails, 3);
-    assert_int_equal(own->servers[0].index, 3);
-    snapshot_unref(snapshot);
-}
-
 static struct route_choice choose(const struct snapshot *snapshot, unsigned listener,
                                   const char *client)
 {
@@ -246,22 +203,6 @@ static void test_routes_by_name_and_protocol(void **state)
     snapshot_unref(snapshot);
 }
 
-static void test_names_of_servers_to_verify(void **state)
-{
-    struct snapshot *snapshot = build("[listen x]\nbind = :0\npool = a\n"
-                                      "[pool a]\nserver = db.example.com:1 10.0.0.1:2 [::1]:3 "
-                                      "unix:/x 10.0.0.2:4 server_name=e.example.com\n");
-    const struct server *servers = snapshot->pools[0].servers;
-
-    (void)state;
-    assert_string_equal(servers[0].tls_name, "db.example.com");
-    assert_string_equal(servers[1].tls_name, "10.0.0.1");
-    assert_string_equal(servers[2].tls_name, "::1");
-    assert_null(servers[3].tls_name);
-    assert_string_equal(servers[4].tls_name, "e.example.com");
-    snapshot_unref(snapshot);
-}
-
 static void test_ten_thousand_routes_load_within_a_second(void **state)
 {
     struct timespec start;
@@ -310,10 +251,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_listener),
         cmocka_unit_test(test_a_listener_by_default),
-        cmocka_unit_test(test_pools),
         cmocka_unit_test(test_routes_and_tallies),
         cmocka_unit_test(test_routes_by_name_and_protocol),
-        cmocka_unit_test(test_names_of_servers_to_verify),
         cmocka_unit_test(test_ten_thousand_routes_load_within_a_second),
     };
 

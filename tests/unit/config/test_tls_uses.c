@@ -143,7 +143,7 @@ static void test_each_section_once_per_role(void **state)
     assert_null(snapshot->routes[1].tls);
     assert_string_equal(tls_profile_name(snapshot->pools[0].options.tls), "public");
     assert_int_equal(tls_profile_role(snapshot->pools[0].options.tls), TLS_CLIENT);
-    assert_string_equal(snapshot->pools[0].servers[0].tls_name, "named.example");
+    assert_string_equal(snapshot->pools[0].servers[0]->tls_name, "named.example");
     assert_null(snapshot->pools[1].options.tls);
     /* Another snapshot has profiles of its own. */
     assert_non_null(again);

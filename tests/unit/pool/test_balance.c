@@ -16,6 +16,15 @@ static struct server servers[MOST_SERVERS];
 static struct balance_tier tier;
 static uint64_t seed;
 
+static bool init_tier(unsigned count)
+{
+    struct server *pointers[MOST_SERVERS];
+
+    for (unsigned i = 0; i < count; i++)
+        pointers[i] = &servers[i];
+    return balance_tier_init(&tier, pointers, count);
+}
+
 /* `count` servers with these weights (NULL: all 1), one tier over them. */
 static void make_tier(unsigned count, const int *weights)
 {
@@ -26,7 +35,7 @@ static void make_tier(unsigned count, const int *weights)
         servers[i].builtin = BUILTIN_ECHO;
         servers[i].weight = weights == NULL ? 1 : weights[i];
     }
-    assert_true(balance_tier_init(&tier, servers, count, false));
+    assert_true(init_tier(count));
 }
 
 static int free_tier(void **state)
@@ -79,6 +88,7 @@ static void test_turns_of_a_huge_pool_are_bounded_and_keep_the_proportions(void 
 {
     const unsigned count = 4096;
     struct server *many = calloc(count, sizeof(*many));
+    struct server **pointers = calloc(count, sizeof(*pointers));
     struct balance_tier huge = {0};
     unsigned heavy = 0;
     unsigned light = 0;
@@ -87,8 +97,9 @@ static void test_turns_of_a_huge_pool_are_bounded_and_keep_the_proportions(void 
     for (unsigned i = 0; i < count; i++) {
         many[i].builtin = BUILTIN_ECHO;
         many[i].weight = i % 2 == 0 ? 256 : 85;
+        pointers[i] = &many[i];
     }
-    assert_true(balance_tier_init(&huge, many, count, false));
+    assert_true(balance_tier_init(&huge, pointers, count));
     assert_true(huge.turn_count <= BALANCE_TURNS_MAX);
     for (unsigned i = 0; i < huge.turn_count; i++)
         *(huge.turns[i] % 2 == 0 ? &heavy : &light) += 1;
@@ -96,28 +107,7 @@ static void test_turns_of_a_huge_pool_are_bounded_and_keep_the_proportions(void 
     assert_true(heavy > 2 * light && heavy < 4 * light);
     balance_tier_release(&huge);
     free(many);
-}
-
-static void test_tier_holds_the_servers_of_its_kind(void **state)
-{
-    struct balance_tier backups = {0};
-    struct balance_tier none = {0};
-
-    (void)state;
-    memset(servers, 0, sizeof(servers));
-    for (unsigned i = 0; i < 3; i++) {
-        servers[i].weight = 1;
-        servers[i].is_backup = i == 1;
-    }
-    assert_true(balance_tier_init(&backups, servers, 3, true));
-    assert_int_equal(backups.count, 1);
-    assert_ptr_equal(backups.servers[0], &servers[1]);
-    assert_true(balance_tier_init(&tier, servers, 3, false));
-    assert_int_equal(tier.count, 2);
-    assert_true(balance_tier_init(&none, servers, 0, false));
-    assert_int_equal(none.count, 0);
-    balance_tier_release(&backups);
-    balance_tier_release(&none);
+    free(pointers);
 }
 
 static void test_leastconn_takes_the_lightest_by_weight(void **state)
@@ -183,7 +173,7 @@ static void test_roundrobin_shares_fairly_when_the_heaviest_is_down(void **state
 
     (void)state;
     make_tier(3, (const int[]){256, 1, 1});
-    servers[0].health = SERVER_MAINT;
+    servers[0].admin = SERVER_ADMIN_MAINT;
     count_picks(BALANCE_ROUNDROBIN, 200, counts);
     assert_int_equal(counts[0], 0);
     assert_in_range(counts[1], 90, 110);
@@ -206,7 +196,7 @@ static void test_random_finds_the_only_server_left(void **state)
     (void)state;
     make_tier(8, NULL);
     for (int i = 0; i < 7; i++)
-        servers[i].health = SERVER_DRAIN;
+        servers[i].admin = SERVER_ADMIN_DRAIN;
     for (int i = 0; i < 50; i++)
         assert_ptr_equal(pick(BALANCE_RANDOM), &servers[7]);
 }
@@ -236,8 +226,8 @@ static void test_no_policy_chooses_what_is_not_usable(void **state)
 
         make_tier(6, NULL);
         servers[0].health = SERVER_EJECTED;
-        servers[1].health = SERVER_DRAIN;
-        servers[2].health = SERVER_MAINT;
+        servers[1].admin = SERVER_ADMIN_DRAIN;
+        servers[2].admin = SERVER_ADMIN_MAINT;
         servers[3].builtin = BUILTIN_NONE;
         for (int j = 0; j < 20; j++) {
             struct balance_request request = {.tried = tried, .tried_count = 1, .seed = &seed};
@@ -295,7 +285,6 @@ int main(void)
         WITH_TIER(test_turns_are_interleaved_by_weight),
         WITH_TIER(test_turns_are_reduced_to_the_smallest_proportion),
         cmocka_unit_test(test_turns_of_a_huge_pool_are_bounded_and_keep_the_proportions),
-        WITH_TIER(test_tier_holds_the_servers_of_its_kind),
         WITH_TIER(test_leastconn_takes_the_lightest_by_weight),
         WITH_TIER(test_leastconn_spreads_ties),
         WITH_TIER(test_roundrobin_gives_turns_by_weight),

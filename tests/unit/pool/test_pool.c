@@ -25,15 +25,14 @@ static void make_pool(struct pool *pool, unsigned count)
     pool->name = strdup("pool");
     pool->options.max_fails = 3;
     pool->options.fail_timeout_ms = FAIL_TIMEOUT_MS;
-    pool->servers = calloc(count, sizeof(*pool->servers));
-    pool->server_count = count;
+    assert_true(pool_init(pool, count, 1));
     for (unsigned i = 0; i < count; i++) {
         char name[16];
+        const struct server_options options = {
+            .name = name, .builtin = BUILTIN_ECHO, .weight = 1, .is_discovered = true};
 
         snprintf(name, sizeof(name), "s%u", i);
-        pool->servers[i].name = strdup(name);
-        pool->servers[i].builtin = BUILTIN_ECHO;
-        pool->servers[i].weight = 1;
+        assert_non_null(pool_add_server(pool, &options));
     }
 }
 
@@ -74,13 +73,13 @@ static void test_place_is_held_until_left(void **state)
 
     (void)state;
     make_pool(&pool, 1);
-    pool.servers[0].max_connections = 1;
+    pool.servers[0]->max_connections = 1;
     prepare(&pool);
     assert_int_equal(pick(&pool, 0, &server), POOL_CHOSEN);
     assert_int_equal(server->active, 1);
     assert_int_equal(pick(&pool, 0, &server), POOL_ALL_FULL);
     assert_null(server);
-    pool_leave(&pool, &pool.servers[0]);
+    pool_leave(&pool, pool.servers[0]);
     assert_int_equal(pick(&pool, 0, &server), POOL_CHOSEN);
     pool_release(&pool);
 }
@@ -109,21 +108,21 @@ static void test_backups_wait_until_no_primary_is_usable(void **state)
 
     (void)state;
     make_pool(&pool, 3);
-    pool.servers[0].is_backup = true;
-    pool.servers[1].max_connections = 1;
+    pool.servers[0]->is_backup = true;
+    pool.servers[1]->max_connections = 1;
     prepare(&pool);
-    pool.servers[2].health = SERVER_MAINT;
+    pool.servers[2]->admin = SERVER_ADMIN_MAINT;
     assert_int_equal(pick(&pool, 0, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[1]);
+    assert_ptr_equal(server, pool.servers[1]);
     /* Full is not down. */
     assert_int_equal(pick(&pool, 0, &server), POOL_ALL_FULL);
     /* For a session that has tried the primary, it is. */
-    tried[0] = &pool.servers[1];
+    tried[0] = pool.servers[1];
     assert_int_equal(pool_pick(&pool, tried, 1, 0, &seed, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[0]);
-    pool.servers[1].health = SERVER_DRAIN;
+    assert_ptr_equal(server, pool.servers[0]);
+    pool.servers[1]->admin = SERVER_ADMIN_DRAIN;
     assert_int_equal(pick(&pool, 0, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[0]);
+    assert_ptr_equal(server, pool.servers[0]);
     pool_release(&pool);
 }
 
@@ -134,16 +133,16 @@ static void test_answers_tell_why_none_was_chosen(void **state)
 
     (void)state;
     make_pool(&pool, 2);
-    pool.servers[0].builtin = BUILTIN_NONE;
-    pool.servers[1].builtin = BUILTIN_NONE;
+    pool.servers[0]->builtin = BUILTIN_NONE;
+    pool.servers[1]->builtin = BUILTIN_NONE;
     prepare(&pool);
     assert_int_equal(pick(&pool, 0, &server), POOL_UNRESOLVED);
     pool_release(&pool);
 
     make_pool(&pool, 2);
-    pool.servers[0].builtin = BUILTIN_NONE;
+    pool.servers[0]->builtin = BUILTIN_NONE;
     prepare(&pool);
-    pool.servers[1].health = SERVER_MAINT;
+    pool.servers[1]->admin = SERVER_ADMIN_MAINT;
     assert_int_equal(pick(&pool, 0, &server), POOL_NONE_USABLE);
     pool_release(&pool);
 }
@@ -156,13 +155,13 @@ static void test_server_is_ejected_after_max_fails_within_the_window(void **stat
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    bad = &pool.servers[0];
+    bad = pool.servers[0];
     assert_false(fail_times(&pool, bad, 2, 1000));
     assert_int_equal(bad->health, SERVER_UP);
     assert_true(fail_times(&pool, bad, 1, 1000 + FAIL_TIMEOUT_MS - 1));
     assert_int_equal(bad->health, SERVER_EJECTED);
     for (int i = 0; i < 20; i++)
-        assert_ptr_equal(peek(&pool, 1000 + FAIL_TIMEOUT_MS), &pool.servers[1]);
+        assert_ptr_equal(peek(&pool, 1000 + FAIL_TIMEOUT_MS), pool.servers[1]);
     pool_release(&pool);
 }
 
@@ -173,9 +172,9 @@ static void test_failures_of_an_old_window_do_not_count(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    assert_false(fail_times(&pool, &pool.servers[0], 2, 1000));
-    assert_false(fail_times(&pool, &pool.servers[0], 2, 1000 + FAIL_TIMEOUT_MS));
-    assert_true(fail_times(&pool, &pool.servers[0], 1, 1000 + FAIL_TIMEOUT_MS));
+    assert_false(fail_times(&pool, pool.servers[0], 2, 1000));
+    assert_false(fail_times(&pool, pool.servers[0], 2, 1000 + FAIL_TIMEOUT_MS));
+    assert_true(fail_times(&pool, pool.servers[0], 1, 1000 + FAIL_TIMEOUT_MS));
     pool_release(&pool);
 }
 
@@ -186,10 +185,10 @@ static void test_success_forgets_failures(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    assert_false(fail_times(&pool, &pool.servers[0], 2, 1000));
-    assert_false(pool_connect_succeeded(&pool, &pool.servers[0]));
-    assert_false(fail_times(&pool, &pool.servers[0], 2, 1000));
-    assert_true(fail_times(&pool, &pool.servers[0], 1, 1000));
+    assert_false(fail_times(&pool, pool.servers[0], 2, 1000));
+    assert_false(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_false(fail_times(&pool, pool.servers[0], 2, 1000));
+    assert_true(fail_times(&pool, pool.servers[0], 1, 1000));
     pool_release(&pool);
 }
 
@@ -199,18 +198,18 @@ static void test_last_usable_server_is_never_ejected(void **state)
 
     (void)state;
     make_pool(&pool, 3);
-    pool.servers[2].builtin = BUILTIN_NONE; /* without an address it helps nobody */
+    pool.servers[2]->builtin = BUILTIN_NONE; /* without an address it helps nobody */
     prepare(&pool);
-    assert_true(fail_times(&pool, &pool.servers[0], 3, 0));
-    assert_false(fail_times(&pool, &pool.servers[1], 30, 0));
-    assert_int_equal(pool.servers[1].health, SERVER_UP);
-    assert_ptr_equal(peek(&pool, 1), &pool.servers[1]);
+    assert_true(fail_times(&pool, pool.servers[0], 3, 0));
+    assert_false(fail_times(&pool, pool.servers[1], 30, 0));
+    assert_int_equal(pool.servers[1]->health, SERVER_UP);
+    assert_ptr_equal(peek(&pool, 1), pool.servers[1]);
     pool_release(&pool);
 
     make_pool(&pool, 1);
     prepare(&pool);
-    assert_false(fail_times(&pool, &pool.servers[0], 30, 0));
-    assert_ptr_equal(peek(&pool, 1), &pool.servers[0]);
+    assert_false(fail_times(&pool, pool.servers[0], 30, 0));
+    assert_ptr_equal(peek(&pool, 1), pool.servers[0]);
     pool_release(&pool);
 }
 
@@ -220,11 +219,11 @@ static void test_a_backup_counts_as_usable(void **state)
 
     (void)state;
     make_pool(&pool, 2);
-    pool.servers[1].is_backup = true;
+    pool.servers[1]->is_backup = true;
     prepare(&pool);
-    assert_true(fail_times(&pool, &pool.servers[0], 3, 0));
-    assert_ptr_equal(peek(&pool, 1), &pool.servers[1]);
-    assert_false(fail_times(&pool, &pool.servers[1], 30, 0));
+    assert_true(fail_times(&pool, pool.servers[0], 3, 0));
+    assert_ptr_equal(peek(&pool, 1), pool.servers[1]);
+    assert_false(fail_times(&pool, pool.servers[1], 30, 0));
     pool_release(&pool);
 }
 
@@ -236,8 +235,8 @@ static void test_zero_max_fails_never_ejects(void **state)
     make_pool(&pool, 2);
     pool.options.max_fails = 0;
     prepare(&pool);
-    assert_false(fail_times(&pool, &pool.servers[0], 100, 0));
-    assert_int_equal(pool.servers[0].health, SERVER_UP);
+    assert_false(fail_times(&pool, pool.servers[0], 100, 0));
+    assert_int_equal(pool.servers[0]->health, SERVER_UP);
     pool_release(&pool);
 }
 
@@ -250,21 +249,21 @@ static void test_one_session_alone_tries_an_ejected_server(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    bad = &pool.servers[0];
+    bad = pool.servers[0];
     fail_times(&pool, bad, 3, 0);
-    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS - 1), &pool.servers[1]);
+    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS - 1), pool.servers[1]);
     assert_int_equal(pick(&pool, FAIL_TIMEOUT_MS, &server), POOL_CHOSEN);
     assert_ptr_equal(server, bad);
     assert_int_equal(bad->health, SERVER_TRIAL);
     for (int i = 0; i < 20; i++)
-        assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS + 1), &pool.servers[1]);
+        assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS + 1), pool.servers[1]);
     /* It answered: up, and as good as new. */
     assert_true(pool_connect_succeeded(&pool, bad));
     assert_false(pool_connect_succeeded(&pool, bad));
     assert_int_equal(bad->health, SERVER_UP);
     assert_false(fail_times(&pool, bad, 2, FAIL_TIMEOUT_MS + 2));
     assert_true(fail_times(&pool, bad, 1, FAIL_TIMEOUT_MS + 2));
-    assert_ptr_equal(peek(&pool, 2 * FAIL_TIMEOUT_MS + 1), &pool.servers[1]);
+    assert_ptr_equal(peek(&pool, 2 * FAIL_TIMEOUT_MS + 1), pool.servers[1]);
     assert_ptr_equal(peek(&pool, 2 * FAIL_TIMEOUT_MS + 2), bad);
     pool_release(&pool);
 }
@@ -279,12 +278,12 @@ static void test_failed_trials_double_the_ejection_up_to_five_minutes(void **sta
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    bad = &pool.servers[0];
+    bad = pool.servers[0];
     assert_true(fail_times(&pool, bad, 3, now));
     for (int i = 0; i < 40; i++) {
         struct server *server;
 
-        assert_ptr_equal(peek(&pool, now + wait - 1), &pool.servers[1]);
+        assert_ptr_equal(peek(&pool, now + wait - 1), pool.servers[1]);
         now += wait;
         assert_int_equal(pick(&pool, now, &server), POOL_CHOSEN);
         assert_ptr_equal(server, bad);
@@ -305,14 +304,14 @@ static void test_abandoned_trial_is_given_to_the_next_session(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    fail_times(&pool, &pool.servers[0], 3, 0);
-    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), &pool.servers[0]);
-    pool_connect_abandoned(&pool, &pool.servers[0]);
+    fail_times(&pool, pool.servers[0], 3, 0);
+    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), pool.servers[0]);
+    pool_connect_abandoned(&pool, pool.servers[0]);
     assert_int_equal(pick(&pool, FAIL_TIMEOUT_MS, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[0]);
+    assert_ptr_equal(server, pool.servers[0]);
     /* Of a server that is up, nothing has to be given back. */
-    pool_connect_abandoned(&pool, &pool.servers[1]);
-    assert_int_equal(pool.servers[1].health, SERVER_UP);
+    pool_connect_abandoned(&pool, pool.servers[1]);
+    assert_int_equal(pool.servers[1]->health, SERVER_UP);
     pool_release(&pool);
 }
 
@@ -324,16 +323,16 @@ static void test_trial_needs_a_place_and_a_session_that_has_not_tried_it(void **
 
     (void)state;
     make_pool(&pool, 2);
-    pool.servers[0].max_connections = 1;
+    pool.servers[0]->max_connections = 1;
     prepare(&pool);
-    fail_times(&pool, &pool.servers[0], 3, 0);
-    pool.servers[0].active = 1; /* an old session lives on */
-    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), &pool.servers[1]);
-    pool.servers[0].active = 0;
-    tried[0] = &pool.servers[0];
+    fail_times(&pool, pool.servers[0], 3, 0);
+    pool.servers[0]->active = 1; /* an old session lives on */
+    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), pool.servers[1]);
+    pool.servers[0]->active = 0;
+    tried[0] = pool.servers[0];
     assert_int_equal(pool_pick(&pool, tried, 1, FAIL_TIMEOUT_MS, &seed, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[1]);
-    assert_int_equal(pool.servers[0].health, SERVER_EJECTED);
+    assert_ptr_equal(server, pool.servers[1]);
+    assert_int_equal(pool.servers[0]->health, SERVER_EJECTED);
     pool_release(&pool);
 }
 
@@ -343,11 +342,11 @@ static void test_ejected_backup_is_not_tried_while_a_primary_is_usable(void **st
 
     (void)state;
     make_pool(&pool, 2);
-    pool.servers[1].is_backup = true;
+    pool.servers[1]->is_backup = true;
     prepare(&pool);
-    assert_true(fail_times(&pool, &pool.servers[1], 3, 0));
+    assert_true(fail_times(&pool, pool.servers[1], 3, 0));
     for (int i = 0; i < 20; i++)
-        assert_ptr_equal(peek(&pool, 2 * FAIL_TIMEOUT_MS), &pool.servers[0]);
+        assert_ptr_equal(peek(&pool, 2 * FAIL_TIMEOUT_MS), pool.servers[0]);
     pool_release(&pool);
 }
 
@@ -359,12 +358,12 @@ static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
 
     (void)state;
     make_pool(&pool, 3);
-    pool.servers[2].health = SERVER_MAINT;
+    pool.servers[2]->admin = SERVER_ADMIN_MAINT;
     prepare(&pool);
-    fail_times(&pool, &pool.servers[0], 3, 0);
-    tried[0] = &pool.servers[1];
+    fail_times(&pool, pool.servers[0], 3, 0);
+    tried[0] = pool.servers[1];
     assert_int_equal(pool_pick(&pool, tried, 1, 1, &seed, &server), POOL_CHOSEN);
-    assert_ptr_equal(server, &pool.servers[0]);
+    assert_ptr_equal(server, pool.servers[0]);
     assert_int_equal(server->active, 1);
     assert_int_equal(server->health, SERVER_EJECTED);
     /* It fails: nothing new. Nobody is left then. */
@@ -373,8 +372,8 @@ static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
     tried[1] = server;
     assert_int_equal(pool_pick(&pool, tried, 2, 1, &seed, &server), POOL_NONE_USABLE);
     /* It answers: it is up again. */
-    assert_true(pool_connect_succeeded(&pool, &pool.servers[0]));
-    assert_int_equal(pool.servers[0].health, SERVER_UP);
+    assert_true(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_int_equal(pool.servers[0]->health, SERVER_UP);
     pool_release(&pool);
 }
 
@@ -387,21 +386,21 @@ static void test_the_last_resort_is_the_server_whose_ejection_ends_first(void **
     (void)state;
     make_pool(&pool, 4);
     prepare(&pool);
-    pool.servers[3].health = SERVER_MAINT;
+    pool.servers[3]->admin = SERVER_ADMIN_MAINT;
     for (unsigned i = 0; i < 3; i++) {
-        pool.servers[i].health = SERVER_EJECTED;
-        pool.servers[i].ejected_until_ms = 2000;
+        pool.servers[i]->health = SERVER_EJECTED;
+        pool.servers[i]->ejected_until_ms = 2000;
     }
     pool.out_count = 3;
-    pool.servers[2].ejected_until_ms = 1000;
+    pool.servers[2]->ejected_until_ms = 1000;
     for (int i = 0; i < 20; i++) {
         assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
-        assert_ptr_equal(server, &pool.servers[2]);
+        assert_ptr_equal(server, pool.servers[2]);
         pool_leave(&pool, server);
     }
     /* Full ones do not count, and of equals each has its share. */
-    pool.servers[2].max_connections = 1;
-    pool.servers[2].active = 1;
+    pool.servers[2]->max_connections = 1;
+    pool.servers[2]->active = 1;
     for (int i = 0; i < 100; i++) {
         assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
         chosen[server->position]++;
@@ -419,9 +418,9 @@ static void test_late_failures_do_not_prolong_an_ejection(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    fail_times(&pool, &pool.servers[0], 3, 0);
-    assert_false(fail_times(&pool, &pool.servers[0], 5, FAIL_TIMEOUT_MS - 1));
-    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), &pool.servers[0]);
+    fail_times(&pool, pool.servers[0], 3, 0);
+    assert_false(fail_times(&pool, pool.servers[0], 5, FAIL_TIMEOUT_MS - 1));
+    assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), pool.servers[0]);
     pool_release(&pool);
 }
 
@@ -432,11 +431,11 @@ static void test_administrative_states_stay_whatever_connects_say(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    pool.servers[0].health = SERVER_DRAIN;
-    assert_false(pool_connect_succeeded(&pool, &pool.servers[0]));
-    assert_false(fail_times(&pool, &pool.servers[0], 5, 0));
-    pool_connect_abandoned(&pool, &pool.servers[0]);
-    assert_int_equal(pool.servers[0].health, SERVER_DRAIN);
+    pool.servers[0]->admin = SERVER_ADMIN_DRAIN;
+    assert_false(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_false(fail_times(&pool, pool.servers[0], 5, 0));
+    pool_connect_abandoned(&pool, pool.servers[0]);
+    assert_int_equal(pool.servers[0]->health, SERVER_UP);
     pool_release(&pool);
 }
 
@@ -449,12 +448,12 @@ static void test_long_fail_timeout_is_not_cut(void **state)
     make_pool(&pool, 2);
     pool.options.fail_timeout_ms = hour;
     prepare(&pool);
-    fail_times(&pool, &pool.servers[0], 3, 0);
-    assert_ptr_equal(peek(&pool, hour - 1), &pool.servers[1]);
-    assert_ptr_equal(peek(&pool, hour), &pool.servers[0]);
-    assert_true(pool_connect_failed(&pool, &pool.servers[0], hour));
-    assert_ptr_equal(peek(&pool, 2 * hour - 1), &pool.servers[1]);
-    assert_ptr_equal(peek(&pool, 2 * hour), &pool.servers[0]);
+    fail_times(&pool, pool.servers[0], 3, 0);
+    assert_ptr_equal(peek(&pool, hour - 1), pool.servers[1]);
+    assert_ptr_equal(peek(&pool, hour), pool.servers[0]);
+    assert_true(pool_connect_failed(&pool, pool.servers[0], hour));
+    assert_ptr_equal(peek(&pool, 2 * hour - 1), pool.servers[1]);
+    assert_ptr_equal(peek(&pool, 2 * hour), pool.servers[0]);
     pool_release(&pool);
 }
 
@@ -512,7 +511,7 @@ static void storm(enum balance balance)
     pool.options.max_fails = 2;
     pool.options.fail_timeout_ms = 3;
     for (int i = 0; i < 3; i++)
-        pool.servers[i].max_connections = 2;
+        pool.servers[i]->max_connections = 2;
     prepare(&pool);
     for (unsigned i = 0; i < THREADS; i++) {
         storms[i].pool = &pool;
@@ -525,8 +524,8 @@ static void storm(enum balance balance)
         assert_int_equal(storms[i].none_usable, 0);
     }
     for (int i = 0; i < 3; i++) {
-        assert_int_equal(pool.servers[i].active, 0);
-        out += pool.servers[i].health != SERVER_UP;
+        assert_int_equal(pool.servers[i]->active, 0);
+        out += pool.servers[i]->health != SERVER_UP;
     }
     assert_int_equal(pool.out_count, out);
     assert_true(out < 3);

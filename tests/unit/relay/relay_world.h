@@ -25,6 +25,7 @@
 #include "relay/session.h"
 
 #define RELAY_WORLD_SERVERS 4
+#define RELAY_WORLD_WORKERS 4
 #define RELAY_WORLD_DEADLINE_US 10000000
 
 /* Runs the world's loop until the condition holds; fails the test when it never does. */
@@ -49,6 +50,8 @@ struct relay_world {
     struct listener_config listener;
     struct pool pool;
     struct server servers[RELAY_WORLD_SERVERS];
+    struct server *slots[RELAY_WORLD_SERVERS];
+    struct server_counters counters[RELAY_WORLD_SERVERS][RELAY_WORLD_WORKERS];
     struct tally tallies[2];
     int server_fds[RELAY_WORLD_SERVERS]; /* listening; -1: nobody there */
     _Atomic int process_sessions;
@@ -103,8 +106,12 @@ static inline void relay_world_configure(struct relay_world *world, unsigned ser
             .name = names[i],
             .addr = {.family = AF_INET, .port = port},
             .weight = 1,
-            .index = i,
+            .serial = i + 1,
+            .position = i,
+            .counters = world->counters[i],
+            .shard_count = RELAY_WORLD_WORKERS,
         };
+        world->slots[i] = &world->servers[i];
         world->servers[i].addr.v4.s_addr = htonl(INADDR_LOOPBACK);
     }
     world->pool = (struct pool){
@@ -114,7 +121,8 @@ static inline void relay_world_configure(struct relay_world *world, unsigned ser
                     .connect_timeout_ms = 5000,
                     .connect_retries = RELAY_WORLD_SERVERS - 1,
                     .socket = {.nodelay = true}},
-        .servers = world->servers,
+        .eject_mutex = PTHREAD_MUTEX_INITIALIZER,
+        .servers = world->slots,
         .server_count = server_count,
     };
     world->snapshot = (struct snapshot){
@@ -123,7 +131,6 @@ static inline void relay_world_configure(struct relay_world *world, unsigned ser
         .listener_count = 1,
         .pools = &world->pool,
         .pool_count = 1,
-        .server_count = server_count,
         .tallies = world->tallies,
         .tally_count = 2,
         .process = {.max_connections = 1000},
@@ -206,8 +213,7 @@ static inline void relay_world_close(struct relay_world *world)
     log_attach(NULL, -1);
     log_ring_destroy(world->ring);
     router_destroy(world->listener.router);
-    balance_tier_release(&world->pool.primaries);
-    balance_tier_release(&world->pool.backups);
+    pool_members_free(world->pool.members);
     for (unsigned i = 0; i < RELAY_WORLD_SERVERS; i++)
         peer_close(&world->server_fds[i]);
 }

@@ -10,15 +10,10 @@
 
 static void test_relay_counters_are_zero_and_as_many_as_the_snapshot_has(void **state)
 {
-    struct snapshot snapshot = {
-        .listener_count = 2, .pool_count = 3, .server_count = 5, .tally_count = 4};
+    struct snapshot snapshot = {.listener_count = 2, .pool_count = 3, .tally_count = 4};
     struct relay_counters counters;
 
     assert_true(relay_counters_init(&counters, &snapshot));
-    for (unsigned i = 0; i < 5; i++) {
-        for (int result = 0; result < CONNECT_RESULT_COUNT; result++)
-            assert_int_equal(counter_get(&counters.servers[i].connects[result]), 0);
-    }
     counter_add(&counters.tallies[3].closed[CLOSE_REASON_COUNT - 1], 7);
     assert_int_equal(counter_get(&counters.tallies[3].closed[CLOSE_REASON_COUNT - 1]), 7);
     assert_int_equal(counter_get(&counters.listeners[1].sessions[PHASE_RELAY]), 0);
@@ -35,7 +30,6 @@ static void test_relay_counters_start_on_a_cache_line(void **state)
     assert_true(relay_counters_init(&counters, &snapshot));
     assert_int_equal((uintptr_t)counters.listeners % CACHE_LINE_BYTES, 0);
     assert_int_equal((uintptr_t)counters.pools % CACHE_LINE_BYTES, 0);
-    assert_int_equal((uintptr_t)counters.servers % CACHE_LINE_BYTES, 0);
     assert_int_equal((uintptr_t)counters.tallies % CACHE_LINE_BYTES, 0);
     relay_counters_release(&counters);
 }
@@ -98,8 +92,7 @@ static void test_connect_results_have_the_words_of_the_metric(void **state)
 
 static void test_shards_add_up_field_by_field(void **state)
 {
-    struct snapshot snapshot = {
-        .listener_count = 2, .pool_count = 1, .server_count = 2, .tally_count = 2};
+    struct snapshot snapshot = {.listener_count = 2, .pool_count = 1, .tally_count = 2};
     struct relay_counters sum, shards[2];
 
     assert_true(relay_counters_init(&sum, &snapshot));
@@ -108,7 +101,6 @@ static void test_shards_add_up_field_by_field(void **state)
         counter_add(&shards[i].listeners[1].accepted, 3);
         duration_observe(&shards[i].listeners[1].duration, 1);
         counter_add(&shards[i].pools[0].retries, 4);
-        counter_add(&shards[i].servers[1].connects[CONNECT_PORTS_EXHAUSTED], 5);
         counter_add(&shards[i].tallies[1].download_bytes, 6);
         counter_add(&shards[i].copied_bytes, 7);
         counter_add(&shards[i].spliced_bytes, 8);
@@ -121,7 +113,6 @@ static void test_shards_add_up_field_by_field(void **state)
     assert_int_equal(counter_get(&sum.listeners[1].duration.bucket[0]), 2);
     assert_int_equal(counter_get(&sum.listeners[1].duration.sum_us), 2);
     assert_int_equal(counter_get(&sum.pools[0].retries), 8);
-    assert_int_equal(counter_get(&sum.servers[1].connects[CONNECT_PORTS_EXHAUSTED]), 10);
     assert_int_equal(counter_get(&sum.tallies[1].download_bytes), 12);
     assert_int_equal(counter_get(&sum.copied_bytes), 14);
     assert_int_equal(counter_get(&sum.spliced_bytes), 16);

@@ -320,7 +320,7 @@ static void test_a_session_may_be_cut_in_every_state(void **state)
     peer_close(&client);
     for (size_t i = 0; i < ARRAY_LENGTH(on_top); i++)
         peer_close(&on_top[i]);
-    world.servers[0].health = SERVER_MAINT;
+    world.servers[0].admin = SERVER_ADMIN_MAINT;
 
     /* ABORT_DRAIN: the server does not take what precedes the client's reset */
     line.client = relay_world_client(&world);

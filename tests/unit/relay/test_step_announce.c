@@ -82,7 +82,7 @@ static void test_a_yes_is_followed_by_the_handshake(void **state)
     fake_tls_expect(&world, server, "H");
     fake_tls_send(server, "Fready");
     fake_tls_expect(&world, client, "ready");
-    assert_int_equal(counter_get(&world.resources.counters.servers[0].connects[CONNECT_OK]), 1);
+    assert_int_equal(counter_get(&world.servers[0].counters[0].connects[CONNECT_OK]), 1);
     peer_close(&client);
     peer_close(&server);
     assert_int_equal(relay_world_last_record(&world).reason, CLOSE_DONE);
@@ -112,7 +112,7 @@ static void check_failure(const char *answer, bool resets, const char *expected)
     assert_int_equal(record.first, FIRST_SERVER);
     assert_string_equal(record.tls_error, expected);
     assert_int_equal(record.retries, 0);
-    assert_int_equal(counter_get(&world.resources.counters.servers[0].connects[CONNECT_TLS]), 1);
+    assert_int_equal(counter_get(&world.servers[0].counters[0].connects[CONNECT_TLS]), 1);
     assert_int_equal(world.servers[0].health, SERVER_EJECTED);
     peer_close(&client);
     peer_close(&server);

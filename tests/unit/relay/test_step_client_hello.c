@@ -221,7 +221,7 @@ static void test_what_is_no_tls_is_refused_and_no_server_is_contacted(void **sta
         assert_int_equal(record.first, FIRST_CLIENT);
         assert_true(strlen(record.tls_error) > 0);
         assert_string_equal(record.server, "");
-        assert_int_equal(counter_get(&world.resources.counters.servers[0].connects[CONNECT_OK]), 0);
+        assert_int_equal(counter_get(&world.servers[0].counters[0].connects[CONNECT_OK]), 0);
         peer_receive_some(client, 0, 1, &end);
         assert_int_equal(end, PEER_RESET);
         peer_close(&client);

@@ -77,7 +77,7 @@ static void silence_end(struct silence *silence)
 static uint64_t connects(const struct relay_world *world, unsigned server,
                          enum connect_result result)
 {
-    return counter_get(&world->resources.counters.servers[server].connects[result]);
+    return counter_get(&world->servers[server].counters[0].connects[result]);
 }
 
 static void test_a_session_connects_and_counts_it(void **state)
@@ -274,7 +274,7 @@ static void check_no_server(enum close_reason reason, enum first first)
     memset(&world, 0, sizeof(world));
     relay_world_configure(&world, 1);
     if (reason == CLOSE_NO_SERVER)
-        world.servers[0].health = SERVER_MAINT;
+        world.servers[0].admin = SERVER_ADMIN_MAINT;
     if (reason == CLOSE_DNS_FAILED)
         world.servers[0].addr.family = AF_UNSPEC;
     if (reason == CLOSE_LIMIT) {

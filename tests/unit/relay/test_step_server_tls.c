@@ -23,7 +23,7 @@ static void open_world(struct relay_world *world, unsigned server_count)
 
 static uint64_t connects(const struct relay_world *world, enum connect_result result)
 {
-    return counter_get(&world->resources.counters.servers[0].connects[result]);
+    return counter_get(&world->servers[0].counters[0].connects[result]);
 }
 
 static const struct handshake_counters *handshakes(const struct relay_world *world)

@@ -165,8 +165,7 @@ static inline void worker_world_close(struct worker_world *world)
     assert_int_equal(world->shared.buffers.used_bytes, 0);
     assert_int_equal(world->shared.pipes.open_pipes, 0);
     router_destroy(world->relay.listener.router);
-    balance_tier_release(&world->relay.pool.primaries);
-    balance_tier_release(&world->relay.pool.backups);
+    pool_members_free(world->relay.pool.members);
     for (unsigned i = 0; i < RELAY_WORLD_SERVERS; i++)
         peer_close(&world->relay.server_fds[i]);
 }

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot_pool.c - the pools of a snapshot and the servers that the configuration names.
+ */
+#include "config/snapshot_pool.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/snapshot_value.h"
+
+struct pools_builder {
+    const struct settings *settings;
+    struct tls_uses *tls;
+    struct snapshot *snapshot;
+};
+
+struct tls_profile *snapshot_profile(const struct settings *settings, struct tls_uses *tls,
+                                     enum tls_role role, const struct section *section,
+                                     enum option_id option)
+{
+    const struct tls_use *use = tls_uses_find(tls, role, settings_item(settings, section, option));
+
+    return use == NULL ? NULL : use->profile;
+}
+
+/* The name that a server's certificate must have: as its line says, else as the profile says, else
+   its host. */
+static const char *tls_name_of(const struct endpoint *endpoint, const char *profile_name,
+                               char text[INET6_ADDRSTRLEN])
+{
+    if (endpoint->server_name != NULL)
+        return endpoint->server_name;
+    if (profile_name != NULL)
+        return profile_name;
+    if (endpoint->kind == ENDPOINT_HOST)
+        return endpoint->host;
+    if (endpoint->kind != ENDPOINT_IP)
+        return NULL;
+    return inet_ntop(endpoint->addr.family, &endpoint->addr.v6, text, INET6_ADDRSTRLEN);
+}
+
+struct socket_options snapshot_socket_options(const struct settings *settings,
+                                              const struct section *section, enum option_id nodelay)
+{
+    /* The seven options follow each other in both sections. */
+    static_assert(LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY == POOL_RECEIVE_BUFFER - POOL_NODELAY,
+                  "the same socket options in both sections");
+    enum option_id keepalive = nodelay + (LISTEN_KEEPALIVE - LISTEN_NODELAY);
+    enum option_id interval = nodelay + (LISTEN_KEEPALIVE_INTERVAL - LISTEN_NODELAY);
+    enum option_id probes = nodelay + (LISTEN_KEEPALIVE_PROBES - LISTEN_NODELAY);
+    enum option_id user_timeout = nodelay + (LISTEN_USER_TIMEOUT - LISTEN_NODELAY);
+    enum option_id send_buffer = nodelay + (LISTEN_SEND_BUFFER - LISTEN_NODELAY);
+    enum option_id receive_buffer = nodelay + (LISTEN_RECEIVE_BUFFER - LISTEN_NODELAY);
+
+    return (struct socket_options){
+        .nodelay = settings_number(settings, section, nodelay) != 0,
+        .keepalive_ms = settings_ms(settings, section, keepalive),
+        .keepalive_interval_ms = settings_ms(settings, section, interval),
+        .keepalive_probes = (int)settings_number(settings, section, probes),
+        .user_timeout_ms = settings_ms(settings, section, user_timeout),
+        .send_buffer = (int)settings_number(settings, section, send_buffer),
+        .receive_buffer = (int)settings_number(settings, section, receive_buffer),
+    };
+}
+
+/* `section` is NULL for a listener's own pool, which has what [defaults] and the table say. */
+static struct pool_options pool_options(const struct pools_builder *builder,
+                                        const struct section *section)
+{
+    const struct settings *settings = builder->settings;
+    static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
+                                         BALANCE_FIRST};
+
+    return (struct pool_options){
+        .balance = words[settings_word(settings, section, POOL_BALANCE)],
+        .max_fails = (int)settings_number(settings, section, POOL_MAX_FAILS),
+        .fail_timeout_ms = settings_ms(settings, section, POOL_FAIL_TIMEOUT),
+        .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
+        .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
+        .socket = snapshot_socket_options(settings, section, POOL_NODELAY),
+        .tls = snapshot_profile(settings, builder->tls, TLS_CLIENT, section, POOL_TLS),
+    };
+}
+
+static bool has_server_name(const struct setting *setting, const char *name)
+{
+    for (size_t i = 0; i < setting->count; i++) {
+        if (strcmp(setting->items[i].endpoint->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* "web-2" for the second address of a name; further on when a server is called so. */
+static bool name_numbered(const struct setting *setting, const struct endpoint *endpoint,
+                          unsigned *number, char **name)
+{
+    do {
+        free(*name);
+        if (asprintf(name, "%s-%u", endpoint->name, ++*number) == -1) {
+            *name = NULL;
+            return false;
+        }
+    } while (has_server_name(setting, *name));
+    return true;
+}
+
+static size_t address_count(const struct endpoint *endpoint)
+{
+    return endpoint->addr_count > 0 ? endpoint->addr_count : 1;
+}
+
+static bool add_server(struct pool *pool, const struct endpoint *endpoint, const struct addr *addr,
+                       const char *name, int max_connections, const char *profile_name)
+{
+    char text[INET6_ADDRSTRLEN];
+    const struct server_options options = {
+        .name = name,
+        .addr = *addr,
+        .builtin = endpoint->builtin,
+        .tls_name = tls_name_of(endpoint, profile_name, text),
+        .weight = endpoint->weight,
+        .max_connections =
+            endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections,
+        .is_backup = endpoint->is_backup,
+        .admin = endpoint->is_disabled ? SERVER_ADMIN_MAINT
+                 : endpoint->is_drain  ? SERVER_ADMIN_DRAIN
+                                       : SERVER_ADMIN_UP,
+    };
+
+    return pool_add_server(pool, &options) != NULL;
+}
+
+static bool add_servers(struct pool *pool, const struct setting *setting, int max_connections,
+                        const char *profile_name)
+{
+    for (size_t i = 0; i < setting->count; i++) {
+        const struct endpoint *endpoint = setting->items[i].endpoint;
+        size_t count = address_count(endpoint);
+        unsigned number = 0;
+
+        for (size_t k = 0; k < count; k++) {
+            const struct addr *addr =
+                endpoint->addr_count > 0 ? &endpoint->addrs[k] : &endpoint->addr;
+            char *name = NULL;
+            bool is_good = count == 1 ? snapshot_copy(&name, endpoint->name)
+                                      : name_numbered(setting, endpoint, &number, &name);
+
+            is_good =
+                is_good && add_server(pool, endpoint, addr, name, max_connections, profile_name);
+            free(name);
+            if (!is_good)
+                return false;
+        }
+    }
+    return true;
+}
+
+static unsigned capacity_for(const struct setting *setting)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < setting->count; i++)
+        total += address_count(setting->items[i].endpoint);
+    return (unsigned)total;
+}
+
+static bool add_pool(const struct pools_builder *builder, const char *name,
+                     const struct section *section, const struct setting *servers)
+{
+    const struct settings *settings = builder->settings;
+    struct snapshot *snapshot = builder->snapshot;
+    struct pool *pool = &snapshot->pools[snapshot->pool_count];
+    int max_connections =
+        section == NULL ? 0 : (int)settings_number(settings, section, POOL_MAX_CONNECTIONS);
+    const struct tls_use *use =
+        tls_uses_find(builder->tls, TLS_CLIENT, settings_item(settings, section, POOL_TLS));
+    const char *profile_name =
+        use == NULL ? NULL : settings_text(settings, use->section, TLS_OPTION_SERVER_NAME);
+
+    pool->index = snapshot->pool_count++;
+    pool->options = pool_options(builder, section);
+    if (!pool_init(pool, capacity_for(servers), (unsigned)snapshot->process.workers) ||
+        !snapshot_copy(&pool->name, name) ||
+        !add_servers(pool, servers, max_connections, profile_name))
+        return false;
+    if (section != NULL &&
+        !snapshot_copy(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
+        return false;
+    return pool_prepare(pool);
+}
+
+bool snapshot_fill_pools(struct snapshot *snapshot, const struct settings *settings,
+                         struct tls_uses *tls, unsigned *pool_of_listener)
+{
+    const struct pools_builder builder = {.settings = settings, .tls = tls, .snapshot = snapshot};
+    const struct section *pool = settings_first(settings, SECTION_POOL);
+    const struct section *listener = settings_first(settings, SECTION_LISTEN);
+    size_t most = settings_count(settings, SECTION_POOL) + settings_count(settings, SECTION_LISTEN);
+
+    snapshot->pools = calloc(most + 1, sizeof(struct pool));
+    if (snapshot->pools == NULL)
+        return false;
+    for (; pool != NULL; pool = section_next(pool)) {
+        if (!add_pool(&builder, pool->name, pool, section_value(pool, POOL_SERVER)))
+            return false;
+    }
+    for (; listener != NULL; listener = section_next(listener)) {
+        const struct setting *servers = section_value(listener, LISTEN_SERVER);
+
+        if (servers->count == 0 || !settings_number(settings, listener, LISTEN_ENABLED))
+            continue;
+        pool_of_listener[listener->number] = snapshot->pool_count;
+        if (!add_pool(&builder, listener->name, NULL, servers))
+            return false;
+    }
+    return true;
+}
