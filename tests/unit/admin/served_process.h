@@ -31,8 +31,8 @@ struct served_process {
     pthread_t thread;
 };
 
-/* A port nobody uses now. Another process may take it meanwhile; a test would then fail to start,
-   not pass. */
+/* A port nobody uses now. Another process may take it meanwhile; then served_start() takes
+   another. */
 static inline struct addr served_free_address(void)
 {
     struct addr addr = {.family = AF_INET};
@@ -93,6 +93,11 @@ static inline void served_start(struct served_process *served)
     fake_process_start(&served->process);
     served->base = event_base_new();
     served->api = http_api_open(served->base, &served->process.view, &error);
+    for (int tries = 0; served->api == NULL && tries < 20; tries++) {
+        served->admin_addr = served_free_address();
+        served->metrics_addr = served_free_address();
+        served->api = http_api_open(served->base, &served->process.view, &error);
+    }
     if (served->api == NULL) {
         fprintf(stderr, "%s\n", error.text);
         abort();

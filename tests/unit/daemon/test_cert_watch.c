@@ -19,7 +19,7 @@
 #include "tls/tls_profile.h"
 
 #define WORKERS 2
-#define DEADLINE_US 5000000
+#define DEADLINE_US 30000000
 
 struct tls_profile {
     const char *name;

@@ -20,7 +20,7 @@
 #include <linux/sockios.h>
 #include <unistd.h>
 
-#define TCP_PAIR_DEADLINE_MS 5000
+#define TCP_PAIR_DEADLINE_MS 30000
 
 /* How a stream of a peer ended. */
 enum peer_end { PEER_OPEN, PEER_ENDED, PEER_RESET };

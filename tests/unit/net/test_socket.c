@@ -26,7 +26,7 @@
 
 #include "net/socket.h"
 
-#define DEADLINE_MS 5000
+#define DEADLINE_MS 30000
 #define NOBODY 65534
 #define FOREIGN_GROUP 54321
 #define LISTEN_ROUNDS 300

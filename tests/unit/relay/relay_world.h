@@ -26,7 +26,7 @@
 
 #define RELAY_WORLD_SERVERS 4
 #define RELAY_WORLD_WORKERS 4
-#define RELAY_WORLD_DEADLINE_US 10000000
+#define RELAY_WORLD_DEADLINE_US 30000000
 
 /* Runs the world's loop until the condition holds; fails the test when it never does. */
 #define RUN_UNTIL(world, condition)                                                                \

@@ -124,21 +124,23 @@ static void test_a_dribbled_hello_runs_out_of_time(void **state)
     struct session_record record;
     int64_t started_us = clock_now_us();
     int client;
+    size_t sent = 0;
     enum peer_end end = PEER_OPEN;
 
     open_world(&world, STARTTLS_OFF);
     world.listener.preread_timeout_ms = 100;
     make_hello(&hello, "api.example.com");
     client = relay_world_client(&world);
-    for (size_t i = 0; i < hello.size - 1 && !list_is_empty(&world.resources.sessions); i++) {
-        (void)!send(client, hello.data + i, 1, MSG_NOSIGNAL);
+    for (; sent < hello.size - 1 && !list_is_empty(&world.resources.sessions); sent++) {
+        (void)!send(client, hello.data + sent, 1, MSG_NOSIGNAL);
         relay_world_run_for(&world, 4);
     }
+    assert_in_range(sent, 1, hello.size - 2); /* it did not wait for the dribble to end */
     record = relay_world_last_record(&world);
     assert_int_equal(record.reason, CLOSE_CLIENT_TIMEOUT);
     assert_int_equal(record.waited_for, FIRST_CLIENT);
     assert_int_equal(record.phase, PHASE_PREREAD);
-    assert_in_range(clock_now_us() - started_us, 90000, 400000);
+    assert_true(clock_now_us() - started_us >= 90000);
     peer_receive_some(client, 0, 1, &end);
     assert_int_equal(end, PEER_RESET);
     peer_close(&client);
@@ -290,6 +292,7 @@ static void test_an_sslrequest_is_answered_and_repeated_to_the_server(void **sta
 static void test_the_time_until_an_sslrequest_is_not_that_of_connecting(void **state)
 {
     struct relay_world world;
+    struct session_record record;
     int client, server;
 
     open_world(&world, STARTTLS_POSTGRES);
@@ -306,7 +309,8 @@ static void test_the_time_until_an_sslrequest_is_not_that_of_connecting(void **s
     expect(&world, client, "after", 5);
     peer_close(&client);
     peer_close(&server);
-    assert_in_range(relay_world_last_record(&world).connect_us, 0, 90000);
+    record = relay_world_last_record(&world);
+    assert_in_range(record.connect_us, 0, record.duration_us - 100000);
     relay_world_close(&world);
 }
 

@@ -42,10 +42,11 @@ static void test_the_handshake_comes_before_a_server_is_contacted(void **state)
     fake_tls_send(client, "Fhello");
     server = relay_world_server(&world, 0);
     fake_tls_expect(&world, server, "hello");
-    assert_in_range(relay_world_last_session(&world)->connect_us, 0, 40000);
     peer_close(&client);
     peer_close(&server);
     record = relay_world_last_record(&world);
+    /* Connecting does not contain the 60 ms of the handshake. */
+    assert_in_range(record.connect_us, 0, record.duration_us - 60000);
     assert_int_equal(record.reason, CLOSE_DONE);
     assert_string_equal(record.tls, "TLSv1.3");
     assert_string_equal(record.server_tls, "");
@@ -124,18 +125,20 @@ static void test_a_slow_handshake_runs_out_of_time_however_it_dribbles(void **st
     struct session_record record;
     enum peer_end end = PEER_OPEN;
     int client;
+    int sent = 0;
 
     open_world(&world);
     world.listener.handshake_timeout_ms = 60;
     client = relay_world_client(&world);
-    for (int i = 0; i < 100 && !list_is_empty(&world.resources.sessions); i++) {
+    for (; sent < 100 && !list_is_empty(&world.resources.sessions); sent++) {
         (void)!send(client, ".", 1, MSG_NOSIGNAL);
         relay_world_run_for(&world, 4);
     }
+    assert_in_range(sent, 1, 99); /* it did not wait for the dribble to end */
     record = relay_world_last_record(&world);
     assert_int_equal(record.reason, CLOSE_CLIENT_TIMEOUT);
     assert_int_equal(record.waited_for, FIRST_CLIENT);
-    assert_in_range(record.duration_us, 50000, 300000);
+    assert_true(record.duration_us >= 50000);
     assert_int_equal(counter_get(&handshakes(&world)->timed_out), 1);
     assert_int_equal(counter_get(&handshakes(&world)->failed), 0);
     peer_receive_some(client, 0, 1, &end);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "core/load.h"
 #include "relay/relay_world.h"
 #include "relay/step.h"
 
@@ -234,7 +235,7 @@ static void test_each_attempt_has_its_own_connect_timeout(void **state)
     started_ms = clock_now_ms();
     client = relay_world_client(&world);
     server = relay_world_server(&world, 1);
-    assert_in_range(clock_now_ms() - started_ms, 52, 1000);
+    assert_true(clock_now_ms() - started_ms >= 52);
     peer_close(&client);
     peer_close(&server);
     assert_int_equal(relay_world_last_record(&world).retries, 1);
@@ -476,7 +477,7 @@ static void test_a_client_that_resets_while_connecting_has_left(void **state)
         assert_int_equal(record.phase, PHASE_CONNECT);
         assert_int_equal(record.first, FIRST_CLIENT);
         assert_int_equal(record.error, ECONNRESET);
-        assert_true(record.duration_us < 2000000);
+        assert_true(record.duration_us < load_limit_ms(2000) * 1000);
         silence_end(&silence);
         relay_world_close(&world);
     }

@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "core/clock.h"
 #include "route/sni_table.h"
 
 static struct pool *pool_number(uintptr_t number)
@@ -92,7 +92,7 @@ static void test_a_hundred_thousand_names(void **state)
 {
     enum { COUNT = 100000 };
     struct sni_table *table = sni_table_create();
-    int64_t started = clock_now_ms();
+    clock_t started = clock();
     char name[64];
 
     (void)state;
@@ -113,8 +113,8 @@ static void test_a_hundred_thousand_names(void **state)
         assert_null(sni_table_find_wildcard(table, name));
     }
     assert_int_equal(sni_table_count(table), COUNT);
-    /* Some tens of milliseconds; the bound is for sanitizers on loaded machines. */
-    assert_true(clock_now_ms() - started < 5000);
+    /* Some tens of milliseconds of the processor's time; the bound is for sanitizers. */
+    assert_true((clock() - started) / CLOCKS_PER_SEC < 5);
     sni_table_destroy(table);
 }
 
