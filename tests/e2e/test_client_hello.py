@@ -79,7 +79,7 @@ def test_wrong_ones_are_refused(culvert, how):
         assert detail in log["tls_error"], (title, log["tls_error"])
         assert (log["pool"], log["server"]) == ("", ""), title
     assert server.nobody_came(0.05)
-    assert relay.metric("culvert_sessions_closed_total", reason="client_tls") == len(WRONG)
+    relay.wait_metric("culvert_sessions_closed_total", len(WRONG), reason="client_tls")
 
 
 def test_as_much_as_may_be_peeked(culvert):

@@ -19,7 +19,7 @@ def test_connect_refused(culvert):
         assert (record["reason"], record["errno"], record["phase"], record["retries"]) == (
             "connect_refused", "ECONNREFUSED", "connect", 0)
     assert statistics.median(times) < limit(0.05)
-    assert relay.metric("culvert_connects_total", result="refused") == 20
+    relay.wait_metric("culvert_connects_total", 20, result="refused")
 
 
 def test_when_down_close(culvert):

@@ -27,7 +27,7 @@ def test_ejection_and_return(culvert):
     for _ in range(10):
         assert call() == "good"
     assert refused() == before, "an ejected server was tried"
-    assert relay.metric("culvert_server_transitions_total", server="dead", cause="passive") >= 1
+    relay.wait_metric_from("culvert_server_transitions_total", 1, server="dead", cause="passive")
     # The server comes back: after fail_timeout one session tries it, then it is in again.
     dead.listen()
     wait_until(lambda: connect_reaches(relay, dead), 5, "the server to be tried again")
@@ -58,5 +58,5 @@ def test_max_fails_zero_never_ejects(culvert):
         "balance": "first", "max_fails": 0}))
     for _ in range(12):
         assert read_line(connect(relay.address())) == "good"
-    assert relay.metric("culvert_connects_total", server="dead", result="refused") == 12
+    relay.wait_metric("culvert_connects_total", 12, server="dead", result="refused")
     assert relay.metric("culvert_server_up", server="dead") == 1

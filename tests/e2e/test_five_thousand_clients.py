@@ -21,4 +21,4 @@ def test_five_thousand_clients(culvert):
                   read_size=(4096, 65536), on_all_open=lambda: seen.append(relay.sessions_total()))
     crowd.run(plans(count, size=(0, 3000))).check()
     assert seen == [count]
-    assert relay.metric("culvert_sessions_closed_total", reason="done") == count
+    relay.wait_metric("culvert_sessions_closed_total", count, reason="done")

@@ -24,8 +24,7 @@ def test_refused_beyond_the_limit(culvert, where, action, end):
         client.close()
     for client, served in live:
         exchange(client, served)
-    metrics = relay.metrics()
-    assert metrics.value("culvert_connections_rejected_total", reason="limit") == 20
+    relay.wait_metric("culvert_connections_rejected_total", 20, reason="limit")
     assert relay.sessions_total() == 3
     client, served = live.pop()
     client.fin()
@@ -76,9 +75,8 @@ def test_two_listeners_have_limits_of_their_own(culvert):
         client, served = pair(relay, server, name)
         exchange(client, served)
         connect(relay.address(name)).expect_end(RST)
-    metrics = relay.metrics()
-    assert metrics.value("culvert_connections_rejected_total", listener="one", reason="limit") == 1
-    assert metrics.value("culvert_connections_rejected_total", listener="two", reason="limit") == 1
+    for name in ("one", "two"):
+        relay.wait_metric("culvert_connections_rejected_total", 1, listener=name, reason="limit")
 
 
 @pytest.mark.parametrize("workers", [1, 4])

@@ -15,6 +15,7 @@ def run(culvert, count):
     Crowd(relay.address(), server, at_once=20, seconds=50,
           source=lambda plan: f"127.{1 + plan.id % 100}.0.1").run(
         plans(count, size=(0, 100), endings=[SERVER_FIRST, CLIENT_RESET])).check()
+    relay.wait_idle()
     assert relay.metric("culvert_connects_total", result="ports_exhausted") == 0
 
 

@@ -29,7 +29,7 @@ def test_ports_exhausted(culvert):
     assert reasons == {"ports_exhausted"}
     record = relay.record_of(refused[0])
     assert record["errno"] == "EADDRNOTAVAIL"
-    assert relay.metric("culvert_connects_total", result="ports_exhausted") >= len(refused)
+    relay.wait_metric_from("culvert_connects_total", len(refused), result="ports_exhausted")
     assert relay.metric("culvert_server_up") == 1
     for client, served in live:
         exchange(client, served)

@@ -137,8 +137,8 @@ def test_never_finished(culvert, begun, version):
     assert (record["reason"], record["phase"], record["waited_for"]) == \
         ("client_timeout", "handshake", "client")
     assert server.total == 0
-    assert relay.metric("culvert_tls_handshakes_total", side="client", owner="main",
-                        result="timeout") == 1
+    relay.wait_metric("culvert_tls_handshakes_total", 1, side="client", owner="main",
+                      result="timeout")
 
 
 def test_dribbled(culvert):
@@ -189,8 +189,7 @@ def test_two_hundred_at_once(culvert, version):
         one.result(40)
     wait_until(lambda: len(relay.session_records()) == 200, 5, "200 records")
     assert {one["reason"] for one in relay.session_records()} == {"done"}
-    assert relay.metric("culvert_tls_handshakes_total", side="client", owner="main", result="ok") \
-        == 200
+    relay.wait_metric("culvert_tls_handshakes_total", 200, side="client", owner="main", result="ok")
 
 
 @pytest.mark.plain_build

@@ -66,8 +66,8 @@ def test_verification(culvert, version):
     for identity, words in bad.items():
         check_refused(relay, server, server_context(identity, version=version), *words)
     check_served(relay, server, server_context(version=version))
-    assert relay.metric("culvert_connects_total", result="tls") == len(bad)
-    assert relay.metric("culvert_tls_handshakes_total", side="server", result="failed") == len(bad)
+    relay.wait_metric("culvert_connects_total", len(bad), result="tls")
+    relay.wait_metric("culvert_tls_handshakes_total", len(bad), side="server", result="failed")
 
 
 def test_system_store_is_the_default(culvert, tmp_path):
@@ -180,7 +180,7 @@ def test_silent_server(culvert):
     assert 0.1 < watch.seconds() < limit(1)
     record = relay.record_of(client)
     assert record["reason"] == "server_tls"
-    assert relay.metric("culvert_tls_handshakes_total", side="server", result="timeout") == 1
+    relay.wait_metric("culvert_tls_handshakes_total", 1, side="server", result="timeout")
 
 
 def test_client_leaves_meanwhile(culvert):

@@ -121,6 +121,7 @@ def test_curl_to_nginx(culvert, tmp_path):
         curl(relay, "/file", "-o", str(out))
         assert hashlib.sha256(out.read_bytes()).digest() == hashlib.sha256(body).digest()
         assert curl(relay, "/upload", "--data-binary", f"@{tmp_path}/file") == "hello"
+        wait_until(lambda: len(relay.session_records()) == 4, 5, "four records")
         assert {one["reason"] for one in relay.session_records()} <= {"done", "client_reset"}
         assert [one["tls"] for one in relay.session_records()][:2] == ["TLSv1.3", "TLSv1.2"]
 
@@ -144,6 +145,7 @@ def test_curl_to_nginx_with_tls(culvert, tmp_path):
         out = tmp_path / "out"
         programs.run("curl", "-sS", "-o", str(out), base + "/file")
         assert hashlib.sha256(out.read_bytes()).digest() == hashlib.sha256(body).digest()
+        wait_until(lambda: len(relay.session_records()) == 2, 5, "two records")
         records = relay.session_records()
         assert {one["server_tls"] for one in records} == {"TLSv1.3"}
         assert {one["reason"] for one in records} <= {"done", "client_reset"}, records

@@ -26,7 +26,7 @@ def test_both_directions_at_once(culvert, sides, version):
     client, served = plane.pair(relay, server)
     duplex(client, served, 4 * 1024 * 1024 + 7777)
     finish(relay, client, served)
-    assert relay.metric("culvert_relayed_bytes_total", path="tls") >= 8 * 1024 * 1024
+    relay.wait_metric_from("culvert_relayed_bytes_total", 8 * 1024 * 1024, path="tls")
     assert relay.metric("culvert_relayed_bytes_total", path="splice") == 0
 
 

@@ -45,9 +45,9 @@ def test_resumption_on_every_worker(culvert, version):
     for _ in range(12):
         resumed, session = visit(relay, context, session)
         assert resumed
-    assert relay.metric("culvert_tls_resumptions_total", side="client", owner="main") == 12
-    assert relay.metric("culvert_tls_handshakes_total", side="client", owner="main",
-                        result="ok") == 13
+    relay.wait_metric("culvert_tls_resumptions_total", 12, side="client", owner="main")
+    relay.wait_metric("culvert_tls_handshakes_total", 13, side="client", owner="main",
+                      result="ok")
 
 
 def test_no_tickets(culvert, version):
@@ -128,7 +128,7 @@ def test_resumption_towards_the_server(culvert, version):
         client.expect_end(FIN)
         assert relay.record_of(client)["reason"] == "done"
     assert seen == [False] + [True] * 4
-    assert relay.metric("culvert_tls_resumptions_total", side="server") == 4
+    relay.wait_metric("culvert_tls_resumptions_total", 4, side="server")
 
 
 def test_two_servers_two_sessions(culvert, version):

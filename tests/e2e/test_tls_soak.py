@@ -59,8 +59,8 @@ def run(culvert, count, warm, slack_kb):
     after = relay.quiet_ledger()
     assert (after.fds, after.threads) == (before.fds, before.threads)
     assert after.anonymous_kb - before.anonymous_kb <= slack_kb, (before, after)
-    assert relay.metric("culvert_connections_accepted_total") == count + warm
-    assert relay.metric("culvert_sessions_closed_total") == count + warm
+    relay.wait_metric("culvert_connections_accepted_total", count + warm)
+    relay.wait_metric("culvert_sessions_closed_total", count + warm)
     handshakes = relay.metric("culvert_tls_handshakes_total", side="client", owner="main")
     assert 0.7 * (count + warm) < handshakes <= count + warm
 

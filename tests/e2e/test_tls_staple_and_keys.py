@@ -39,8 +39,8 @@ def test_keylog_file(culvert, tmp_path, version):
     identity = authority().issue("server.test")
     relay = culvert(relay_to(EchoServer(), listen={"tls": "in"}, **{"tls in": {
         "cert": identity.pem, "keylog_file": ours}}))
-    assert [one for one in relay.records()
-            if one.get("level") in ("warn", "warning") and "keylog" in str(one)]
+    relay.wait_record(lambda one: one.get("level") == "warn" and "keylog" in str(one), 3,
+                      "a warning of keylog_file")
     context = client_context(version=version)
     context.keylog_filename = str(theirs)
     client = start_tls(connect(relay.address()), context)

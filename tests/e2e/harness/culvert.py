@@ -376,6 +376,21 @@ class Culvert:
     def metric(self, name, **labels):
         return self.metrics().value(name, **labels)
 
+    def wait_metric(self, name, wanted, seconds=5, **labels):
+        """Waits until a counter is `wanted`, no more. A worker counts a moment after the peer has
+        seen what is counted, so nothing is asserted of a counter right behind that."""
+        what = name + "".join(f" {key}={value}" for key, value in labels.items())
+        wait_until(lambda: self.metric(name, **labels) >= wanted, seconds,
+                   lambda: f"{what} to be {wanted}; it is {self.metric(name, **labels)}")
+        value = self.metric(name, **labels)
+        assert value == wanted, f"{what} is {value}, not {wanted}"
+
+    def wait_metric_from(self, name, least, seconds=5, **labels):
+        """Waits until a counter is `least` or more, and returns it."""
+        wait_until(lambda: self.metric(name, **labels) >= least, seconds,
+                   lambda: f"{name} {labels} to be at least {least}")
+        return self.metric(name, **labels)
+
     # -- log -------------------------------------------------------------------------------------
 
     def stderr_text(self):
