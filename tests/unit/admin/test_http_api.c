@@ -440,8 +440,7 @@ static void test_slow_clients_hold_few_places_and_not_for_long(void **state)
         assert_in_range(count_fds(), 0, fds_before + CLIENTS + MOST);
     }
     assert_int_equal(ended, PLACES);
-    assert_in_range(clock_now_ms() - started_ms, GATE_PRESSED_MS,
-                    load_limit_ms(5000));
+    assert_in_range(clock_now_ms() - started_ms, GATE_PRESSED_MS, load_limit_ms(5000));
     for (int i = 0; i < CLIENTS; i++) {
         if (clients[i].fd != -1)
             close(clients[i].fd);
