@@ -500,6 +500,26 @@ static enum connect_progress session_connect_step(struct client *client, struct 
     return CONNECT_BROKE;
 }
 
+/* Begins connections on free slots: as many as there are or, with a rate, as are due. Returns when
+   the next one is due. */
+static uint64_t client_connect(struct client *client, struct session **free_slots,
+                               unsigned *free_count, unsigned *begun, uint64_t end)
+{
+    const struct options *options = client->options;
+    while (*free_count > 0) {
+        uint64_t due = options->rate > 0 ? intended_ns(client, *begun) : 0;
+        if (due > now_ns()) {
+            return due < end ? due : end;
+        }
+        struct session *session = free_slots[--*free_count];
+        session_connect(client, session, (*begun)++);
+        if (options->rate > 0) {
+            session->begun_ns = due; /* the wait for a slot is the relay's doing */
+        }
+    }
+    return end;
+}
+
 int run_connect(const struct options *options)
 {
     struct client *client = client_create(options, 0);
@@ -510,16 +530,21 @@ int run_connect(const struct options *options)
             stream_close(&client->sessions[number].stream);
         }
     }
+    struct session **free_slots = calloc(options->sessions, sizeof *free_slots);
+    if (free_slots == NULL) {
+        fail("out of memory");
+    }
+    unsigned free_count = options->sessions;
+    for (unsigned number = 0; number < options->sessions; number++) {
+        free_slots[number] = &client->sessions[options->sessions - 1 - number];
+    }
     client_start(client);
     uint64_t end = client_end_ns(client);
     unsigned begun = 0;
-    while (begun < options->sessions) {
-        session_connect(client, &client->sessions[begun], begun);
-        begun++;
-    }
     while (now_ns() < end && (options->messages == 0 || client->completed < options->messages)) {
+        uint64_t until = client_connect(client, free_slots, &free_count, &begun, end);
         struct epoll_event events[EVENTS_PER_WAIT];
-        int count = client_wait(client, events, end);
+        int count = client_wait(client, events, until);
         for (int i = 0; i < count; i++) {
             struct session *session = events[i].data.ptr;
             enum connect_progress progress = session_connect_step(client, session);
@@ -532,7 +557,7 @@ int run_connect(const struct options *options)
                 client->completed++;
             }
             stream_close(&session->stream);
-            session_connect(client, session, begun++);
+            free_slots[free_count++] = session;
         }
     }
     return client_report(client, "connect");
