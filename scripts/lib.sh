@@ -6,7 +6,7 @@
 
 # What culvert needs to be built.
 build_packages='meson ninja-build gcc libc6-dev pkg-config libevent-dev libssl-dev libinih-dev
-libjansson-dev libxxhash-dev uthash-dev'
+libc-ares-dev libjansson-dev libxxhash-dev uthash-dev'
 
 say() {
     printf '%s\n' "$*" >&2

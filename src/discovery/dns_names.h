@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * dns_names.h - the names that are asked for, and what is known of each.
+ *
+ * A name is asked for while somebody uses it, again and again as ask_schedule says, at most so many
+ * at a time. The targets of SRV records are names, too, used by the name of the records. A bad
+ * answer changes nothing but the state; each change of state is logged once.
+ */
+#ifndef CULVERT_DISCOVERY_DNS_NAMES_H
+#define CULVERT_DISCOVERY_DNS_NAMES_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "core/base.h"
+#include "core/error.h"
+#include "net/addr.h"
+#include "discovery/ask_schedule.h"
+#include "discovery/resolver.h"
+#include "discovery/srv_answer.h"
+
+/* Questions that are out at a time; others wait for their turn. */
+#define DNS_QUESTIONS_MAX 32
+
+/* How a name does. */
+enum name_state {
+    NAME_PENDING, /* not answered yet */
+    NAME_GOOD,
+    NAME_STALE,  /* look-ups fail; the last good answer is kept */
+    NAME_FAILED, /* look-ups fail, and there is no answer */
+};
+
+const char *name_state_word(enum name_state state); /* "pending", "ok", "stale", "failed" */
+
+struct dns_names;
+
+struct dns_name {
+    struct dns_names *names;
+    char *text; /* as in the configuration or the record; one that is used as both is one name */
+    bool is_srv;
+    bool is_target; /* only SRV records name it */
+    bool is_asking;
+    unsigned users;
+
+    enum name_state state;
+    int64_t since_ms;            /* of the state */
+    enum resolver_result result; /* of the last look-up */
+    struct ask_schedule schedule;
+    uint64_t lookups[RESOLVER_RESULTS];
+
+    /* The last good answer; empty without one. */
+    struct addr *addrs; /* in rising order */
+    unsigned addr_count;
+    struct srv_answer srv;
+    struct dns_name **targets; /* one per record */
+
+    char *key;
+    UT_hash_handle hh;
+};
+
+/* `changed` is called when an answer or a state has changed, not within dns_names_use(). */
+struct dns_names_options {
+    struct resolver *resolver; /* borrowed */
+    struct ask_rules rules;
+    void (*changed)(void *argument);
+    void *argument;
+};
+
+/* NULL with the error set otherwise. */
+struct dns_names *dns_names_create(struct event_base *base, const struct dns_names_options *options,
+                                   struct error *error);
+/* After its resolver was closed: answers must not come any more. */
+void dns_names_destroy(struct dns_names *names);
+
+/* The name, asked for from now on: it belongs to the table. NULL without memory. */
+struct dns_name *dns_names_use(struct dns_names *names, const char *text, bool is_srv,
+                               bool is_target);
+/* The user has no interest any more; without another the name goes soon. */
+void dns_names_drop(struct dns_name *name);
+
+/* Its answer may be out of date: asks soon, for an SRV name's targets, too. */
+void dns_names_hurry(struct dns_name *name);
+
+/* Whether a name waits for the end of its first look-up, or one of its targets does. */
+bool dns_name_is_pending(const struct dns_name *name);
+
+/* The first name; the next ones follow by hh.next. */
+struct dns_name *dns_names_first(const struct dns_names *names);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resolver.h - questions to the DNS, asked without waiting.
+ *
+ * c-ares on the event loop of the control thread: its sockets are events of ours, and one timer
+ * drives its retries. The system's configuration (resolv.conf, the search list, /etc/hosts) counts
+ * unless the options say otherwise, and is read again when resolv.conf has changed.
+ *
+ * One thread. An answer may come before the asking function returns.
+ */
+#ifndef CULVERT_DISCOVERY_RESOLVER_H
+#define CULVERT_DISCOVERY_RESOLVER_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base.h"
+#include "core/error.h"
+#include "net/addr.h"
+
+/* What became of a look-up; each has a word in metrics, log and API. */
+enum resolver_result {
+    RESOLVER_OK,
+    RESOLVER_NOT_FOUND,      /* there is no such name (NXDOMAIN) */
+    RESOLVER_NO_DATA,        /* the name has no record of this type */
+    RESOLVER_SERVER_FAILURE, /* SERVFAIL, REFUSED, or no way to the DNS servers: c-ares goes to the
+                                next one in each case, and does not tell which it was */
+    RESOLVER_TIMEOUT,        /* no DNS server has answered */
+    RESOLVER_BAD_ANSWER,     /* an answer that cannot be read */
+    RESOLVER_NO_RESOURCES,   /* memory */
+};
+#define RESOLVER_RESULTS (RESOLVER_NO_RESOURCES + 1)
+
+/* "ok", "not_found", "no_data", … */
+const char *resolver_result_word(enum resolver_result result);
+/* The same for people: "the DNS has no such name". */
+const char *resolver_result_text(enum resolver_result result);
+
+/* Most addresses of one name; what is beyond is left out. */
+#define RESOLVER_ADDRS_MAX 1024
+
+/* What was learned. Borrowed: valid during the call. */
+struct resolver_answer {
+    enum resolver_result result;
+    uint32_t ttl_s;  /* the shortest of all records, those of aliases, too */
+    bool from_files; /* by /etc/hosts: without a TTL */
+
+    const struct addr *addrs; /* resolver_ask_addresses(): each once, without a port */
+    size_t addr_count;
+    const unsigned char *message; /* resolver_ask_srv(): the DNS message */
+    size_t message_size;
+};
+
+typedef void (*resolver_answered)(void *argument, const struct resolver_answer *answer);
+
+struct resolver_options {
+    const char *servers;     /* "10.0.0.53:53,[::1]:5353"; NULL: those of resolv.conf */
+    int64_t timeout_ms;      /* of the first attempt; later ones wait longer */
+    int attempts;            /* per DNS server */
+    bool search;             /* the search list */
+    const char *resolv_conf; /* NULL: /etc/resolv.conf */
+};
+
+struct resolver;
+
+/* The options' strings must outlive it. NULL with the error set otherwise. */
+struct resolver *resolver_open(struct event_base *base, const struct resolver_options *options,
+                               struct error *error);
+
+/* Questions without an answer are forgotten: their callbacks are not called. NULL is harmless. */
+void resolver_close(struct resolver *resolver);
+
+/* Asks for the IPv4 and IPv6 addresses of a name, /etc/hosts first. `answered` is called once. */
+void resolver_ask_addresses(struct resolver *resolver, const char *name, resolver_answered answered,
+                            void *argument);
+
+/* Asks for the SRV records of a name; discovery/srv_answer.h reads the message. */
+void resolver_ask_srv(struct resolver *resolver, const char *name, resolver_answered answered,
+                      void *argument);
+
+/* How many questions wait for an answer. */
+unsigned resolver_pending(const struct resolver *resolver);
+
+/* The version of c-ares in use. */
+const char *resolver_library_version(void);
+
+#endif
