@@ -260,7 +260,7 @@ static const struct command commands[] = {
     {"pools", "GET", "/api/v1/pools", show_pools, "pools and their servers"},
     {"tls", "GET", "/api/v1/tls", show_tls,
      "certificates: when they expire, when they were loaded"},
-    {"reload", "POST", "/api/v1/reload", show_object, "read the files of all certificates anew"},
+    {"reload", "POST", "/api/v1/reload", show_object, "read certificates and sni_maps anew"},
     {"ready", "GET", "/readyz", show_ready, "exit code 0 when new sessions are served, else 1"},
     {"live", "GET", "/healthz", show_live, "exit code 0 when all event loops turn, else 1"},
     {"metrics", "GET", "/metrics", NULL, "metrics as Prometheus reads them"},

@@ -37,6 +37,19 @@ struct tls_look {
     unsigned failed;
 };
 
+/* What one look at all sni_maps came to. */
+struct name_looks {
+    unsigned maps;
+    unsigned changed;
+    unsigned failed;
+};
+
+/* What reading anew came to. */
+struct reload_outcome {
+    struct tls_look tls;
+    struct name_looks names;
+};
+
 /* The process as the API shows it. Written by the control thread only; outlives the API. */
 struct admin_view {
     struct snapshot *snapshot;
@@ -52,7 +65,7 @@ struct admin_view {
     const char *limit_bound_by; /* budget */
     int open_files;
     const struct tls_loads *tls_loads; /* one for each of the snapshot's tls_profiles */
-    void (*reload)(void *argument, struct tls_look *look);
+    void (*reload)(void *argument, struct reload_outcome *outcome);
     void *reload_argument;
     uint64_t (*log_dropped)(void *argument); /* records dropped by all rings */
     void *log_argument;

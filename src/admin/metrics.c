@@ -420,6 +420,35 @@ static void add_tls(struct scrape *scrape)
         add_reloads(scrape, i);
 }
 
+/* ---- maps of names ------------------------------------------------------------------------ */
+
+static void add_name_maps(struct scrape *scrape)
+{
+    const struct snapshot *snapshot = scrape->snapshot;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_sni_map_names",
+                      "Names of a listener's sni_map.");
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        const struct listener_config *listener = &snapshot->listeners[i];
+        const struct labels labels = {{{"listener", listener->name}}};
+
+        if (listener->sni_source != NULL)
+            exposition_count(&scrape->out, &labels, listener->sni_source->name_count);
+    }
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_sni_map_reloads",
+                      "Loads of changed sni_maps.");
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        const struct listener_config *listener = &snapshot->listeners[i];
+        struct labels labels = {{{"listener", listener->name}, {"result", "ok"}}};
+
+        if (listener->sni_source == NULL)
+            continue;
+        exposition_count(&scrape->out, &labels, listener->sni_source->succeeded);
+        labels.pair[1].value = "failed";
+        exposition_count(&scrape->out, &labels, listener->sni_source->failed);
+    }
+}
+
 /* ---- resources ---------------------------------------------------------------------------- */
 
 static void add_memory(struct scrape *scrape)
@@ -517,6 +546,7 @@ void metrics_handle(const struct question *question, struct answer *answer)
     add_pools(&scrape);
     add_servers(&scrape);
     add_tls(&scrape);
+    add_name_maps(&scrape);
     add_memory(&scrape);
     add_workers(&scrape);
     add_limits(&scrape);

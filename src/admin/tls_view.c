@@ -83,21 +83,24 @@ void tls_view_handle_list(const struct question *question, struct answer *answer
 void tls_view_handle_reload(const struct question *question, struct answer *answer)
 {
     const struct admin_view *view = question->view;
-    struct tls_look look = {0};
+    struct reload_outcome outcome = {.tls = {0}};
+    unsigned failed;
     json_t *json;
 
     if (view->reload == NULL) {
         answer_error(answer, 503, NULL, "reloading is not possible now");
         return;
     }
-    view->reload(view->reload_argument, &look);
-    json = json_pack("{s:i, s:i, s:i}", "tls_profiles", (int)look.profiles, "changed",
-                     (int)look.changed, "failed", (int)look.failed);
-    if (look.failed > 0 && json != NULL)
+    view->reload(view->reload_argument, &outcome);
+    failed = outcome.tls.failed + outcome.names.failed;
+    json = json_pack("{s:i, s:i, s:i, s:i}", "tls_profiles", (int)outcome.tls.profiles, "sni_maps",
+                     (int)outcome.names.maps, "changed",
+                     (int)(outcome.tls.changed + outcome.names.changed), "failed", (int)failed);
+    if (failed > 0 && json != NULL)
         json_object_set_new(json, "error",
-                            json_string("a certificate does not load and stays as it was; the log "
-                                        "says why"));
-    answer_json(answer, look.failed > 0 ? 503 : 200, json);
+                            json_string("a certificate or an sni_map does not load and stays "
+                                        "as it was; the log says why"));
+    answer_json(answer, failed > 0 ? 503 : 200, json);
 }
 
 /* ---- metrics ------------------------------------------------------------------------------ */

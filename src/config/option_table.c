@@ -472,7 +472,8 @@ const struct option option_table[OPTION_COUNT] = {
                         .reload = RELOAD_NEW,
                         .help = "a file with lines NAME POOL: names that clients ask for, exact "
                                 "or *.NAME, and the pools that serve them; [route NAME] sections "
-                                "of the same name come first",
+                                "of the same name come first; read anew within two seconds when "
+                                "it has changed",
                         .peers = "nginx map $ssl_preread_server_name",
                         .example = "names.map"},
     [LISTEN_ACCEPT_PROXY] = {.section = SECTION_LISTEN,

@@ -37,6 +37,7 @@ static void listener_release(struct listener_config *listener)
     free(listener->bind_paths);
     free(listener->binds);
     router_destroy(listener->router);
+    sni_source_destroy(listener->sni_source);
 }
 
 static void snapshot_destroy(struct snapshot *snapshot)

@@ -22,6 +22,7 @@
 #include "tls/tls_profile.h"
 #include "pool/pool.h"
 #include "route/router.h"
+#include "config/sni_source.h"
 
 enum on_limit { ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE };
 
@@ -51,6 +52,7 @@ struct listener_config {
     unsigned bind_count;
     struct listen_options listen;
     struct router *router;
+    struct sni_source *sni_source; /* the file behind the names of `sni_map`, or NULL */
     enum refusal no_route;
     enum refusal when_down;
     struct tls_profile *tls; /* terminates, unless a route says otherwise; borrowed; or NULL */
@@ -131,6 +133,7 @@ struct snapshot {
     unsigned route_count;
     struct pool *pools;
     unsigned pool_count;
+    unsigned named_pool_count;         /* of them, the first: those of [pool] sections */
     struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
     unsigned tls_profile_count;
     struct tally *tallies;

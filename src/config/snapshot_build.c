@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/sni_map.h"
+#include "config/sni_source.h"
 #include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
 #include "config/snapshot_route.h"
@@ -171,30 +171,28 @@ static bool fill_listeners(struct builder *builder)
 /* ---- routes -----------------------------------------------------------------------------------
  */
 
-static const struct sni_map *map_of(const struct builder *builder, const struct section *section)
-{
-    const struct item *item = settings_item(builder->settings, section, LISTEN_SNI_MAP);
-
-    return item == NULL ? NULL : item->sni_map;
-}
-
 /* Behind the routes: these come first. */
 static bool fill_maps(struct builder *builder)
 {
     const struct section *section = settings_first(builder->settings, SECTION_LISTEN);
+    struct snapshot *snapshot = builder->snapshot;
 
     for (; section != NULL; section = section_next(section)) {
         struct listener_config *listener = builder->listener_of[section->number];
-        const struct sni_map *map = map_of(builder, section);
+        const struct item *item = settings_item(builder->settings, section, LISTEN_SNI_MAP);
+        struct error error = {.text = ""}; /* its pools are there: it can only be memory */
+        struct name_map *names;
 
-        for (size_t i = 0; listener != NULL && map != NULL && i < map->count; i++) {
-            struct pool *pool = find_pool(builder, map->entries[i].pool);
-            bool is_taken;
-
-            if (!router_add_name(listener->router, map->entries[i].name, pool, &is_taken) &&
-                !is_taken)
-                return false;
-        }
+        if (listener == NULL || item == NULL)
+            continue;
+        names =
+            sni_source_names(item->sni_map, snapshot->pools, snapshot->named_pool_count, &error);
+        if (names == NULL)
+            return false;
+        router_publish_names(listener->router, names, 0);
+        listener->sni_source = sni_source_create(item->text, item->sni_map);
+        if (listener->sni_source == NULL)
+            return false;
     }
     return true;
 }
@@ -287,25 +285,14 @@ static int compare_tallies(const void *a_pointer, const void *b_pointer)
     return (a->pool_index > b->pool_index) - (a->pool_index < b->pool_index);
 }
 
-/* The pairs of listeners and the pools of their maps, each pool once where it stands in a row. */
-static size_t list_map_tallies(const struct builder *builder, struct tally *tallies, size_t count)
+/* The pairs of listeners that have a map and every pool that it may come to name. */
+static size_t list_map_tallies(const struct snapshot *snapshot, struct tally *tallies, size_t count)
 {
-    const struct section *section = settings_first(builder->settings, SECTION_LISTEN);
-
-    for (; section != NULL; section = section_next(section)) {
-        const struct listener_config *listener = builder->listener_of[section->number];
-        const struct sni_map *map = map_of(builder, section);
-        const struct pool *before = NULL;
-
-        for (size_t i = 0; listener != NULL && map != NULL && i < map->count; i++) {
-            const struct pool *pool = find_pool(builder, map->entries[i].pool);
-
-            if (pool == before)
-                continue;
-            before = pool;
+    for (unsigned i = 0; i < snapshot->listener_count; i++) {
+        for (unsigned k = 0;
+             snapshot->listeners[i].sni_source != NULL && k < snapshot->named_pool_count; k++) {
             if (tallies != NULL)
-                tallies[count] = (struct tally){.listener_index = listener->index,
-                                                .pool_index = (int)pool->index};
+                tallies[count] = (struct tally){.listener_index = i, .pool_index = (int)k};
             count++;
         }
     }
@@ -350,7 +337,7 @@ static size_t list_tallies(const struct builder *builder, struct tally *tallies)
             count++;
         }
     }
-    return list_map_tallies(builder, tallies, count);
+    return list_map_tallies(snapshot, tallies, count);
 }
 
 static bool fill_tallies(struct builder *builder)

@@ -209,6 +209,7 @@ bool snapshot_fill_pools(struct snapshot *snapshot, const struct settings *setti
         if (!add_pool(&builder, pool->name, pool, section_value(pool, POOL_SERVER)))
             return false;
     }
+    snapshot->named_pool_count = snapshot->pool_count;
     for (; listener != NULL; listener = section_next(listener)) {
         const struct setting *servers = section_value(listener, LISTEN_SERVER);
 

@@ -13,6 +13,7 @@
 #include <uthash.h>
 
 #include "core/text.h"
+#include "tls/tls_file.h"
 #include "config/value_tls.h"
 
 struct known_name {
@@ -158,6 +159,7 @@ static size_t count_lines(const struct source_file *file)
 struct sni_map *sni_map_read(const char *path, const struct origin *origin,
                              struct source_files *files, struct diagnostics *diagnostics)
 {
+    uint64_t stamp = tls_stamp_path(0, path);
     struct error error = {0};
     const struct source_file *file = source_file_read_large(files, path, SNI_MAP_MAX_BYTES, &error);
 
@@ -173,6 +175,7 @@ struct sni_map *sni_map_read(const char *path, const struct origin *origin,
                             .is_good = true};
     if (map != NULL) {
         map->file = file;
+        map->stamp = stamp;
         /* Each word has a byte behind it in the text, or the text's end. */
         map->words = malloc(file->length + 1);
         map->entries = calloc(lines, sizeof(*map->entries));

@@ -8,6 +8,7 @@
 #define CULVERT_CONFIG_SNI_MAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base.h"
 #include "config/diagnostics.h"
@@ -28,6 +29,7 @@ struct sni_map {
     char *words;                    /* what the entries point into */
     struct sni_map_entry *entries;  /* in the order of the file */
     size_t count;
+    uint64_t stamp; /* of the file, from before it was read */
 };
 
 /*

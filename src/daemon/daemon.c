@@ -32,6 +32,7 @@
 #include "daemon/inspect.h"
 #include "daemon/limits.h"
 #include "daemon/logger.h"
+#include "daemon/name_watch.h"
 #include "daemon/notify.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
@@ -56,6 +57,7 @@ struct daemon {
     struct logger *logger;
     struct worker_group *group;
     struct cert_watch *certificates;
+    struct name_watch *names;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -153,11 +155,12 @@ static uint64_t read_dropped(void *argument)
     return logger_dropped(argument);
 }
 
-static void reload_certificates(void *argument, struct tls_look *look)
+static void read_anew(void *argument, struct reload_outcome *outcome)
 {
     struct daemon *daemon = argument;
 
-    cert_watch_reload(daemon->certificates, look);
+    cert_watch_reload(daemon->certificates, &outcome->tls);
+    name_watch_reload(daemon->names, &outcome->names);
 }
 
 static void fill_view(struct daemon *daemon)
@@ -174,7 +177,7 @@ static void fill_view(struct daemon *daemon)
     view->limit_bound_by = daemon->budget.bound_by;
     view->open_files = daemon->budget.open_files;
     view->tls_loads = cert_watch_loads(daemon->certificates);
-    view->reload = reload_certificates;
+    view->reload = read_anew;
     view->reload_argument = daemon;
     view->log_dropped = read_dropped;
     view->log_argument = daemon->logger;
@@ -199,6 +202,10 @@ static bool open_process(struct daemon *daemon, struct error *error)
     daemon->certificates =
         cert_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
     if (daemon->certificates == NULL)
+        return false;
+    daemon->names =
+        name_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
+    if (daemon->names == NULL)
         return false;
     fill_view(daemon);
     daemon->api = http_api_open(daemon->base, &daemon->view, error);
@@ -347,17 +354,20 @@ static bool terminal_is_gone(const struct daemon *daemon)
 /* HUP: what can be read anew without a restart. */
 static void reload(struct daemon *daemon)
 {
-    struct tls_look look;
+    struct reload_outcome outcome;
+    const struct tls_look *tls = &outcome.tls;
+    const struct name_looks *names = &outcome.names;
 
-    cert_watch_reload(daemon->certificates, &look);
-    if (look.profiles == 0)
+    read_anew(daemon, &outcome);
+    if (tls->profiles + names->maps == 0)
         log_message(LOG_WARN, "reload_unavailable",
                     "HUP: reload is not available in this version; nothing has changed");
     else
-        log_message(look.failed > 0 ? LOG_WARN : LOG_INFO, "reloaded",
-                    "HUP: %u of %u TLS profiles were loaded anew, %u failed and stay as they were; "
-                    "the configuration is not read anew in this version",
-                    look.changed, look.profiles, look.failed);
+        log_message(tls->failed + names->failed > 0 ? LOG_WARN : LOG_INFO, "reloaded",
+                    "HUP: %u of %u TLS profiles and %u of %u sni_maps were loaded anew, %u failed "
+                    "and stay as they were; the configuration is not read anew in this version",
+                    tls->changed, tls->profiles, names->changed, names->maps,
+                    tls->failed + names->failed);
 }
 
 static void on_signal(evutil_socket_t number, short events, void *argument)
@@ -493,6 +503,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     unsigned stuck;
 
     http_api_close(daemon->api);
+    name_watch_close(daemon->names);
     cert_watch_close(daemon->certificates);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);

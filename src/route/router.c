@@ -6,6 +6,7 @@
  */
 #include "route/router.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,8 +31,10 @@ struct router {
     struct pool *fallback;
     struct sni_rules every; /* of any name */
     struct sni_entry no_name;
-    struct sni_table *names;
+    struct sni_table *names; /* of [route] sections */
     bool needs_hello;
+    _Atomic(struct name_map *) map; /* of an sni_map; NULL: there is none */
+    struct name_map *retired;       /* replaced ones that workers may look at */
 };
 
 /* ---- rules ------------------------------------------------------------------------------------
@@ -145,6 +148,8 @@ void router_destroy(struct router *router)
     sni_table_destroy(router->names);
     rules_destroy(router->no_name.rules);
     rules_release(&router->every);
+    name_map_destroy(atomic_load_explicit(&router->map, memory_order_relaxed));
+    name_map_destroy_list(&router->retired);
     free(router);
 }
 
@@ -195,45 +200,54 @@ bool router_needs_hello(const struct router *router)
     return router->needs_hello;
 }
 
-bool router_add_name(struct router *router, const char *sni, struct pool *pool, bool *is_taken)
+struct name_map *router_publish_names(struct router *router, struct name_map *fresh, int workers)
 {
-    struct sni_entry *entry = entry_of(router, sni);
+    /* Whoever loads the pointer sees what it points to. */
+    struct name_map *old = atomic_exchange_explicit(&router->map, fresh, memory_order_acq_rel);
 
-    *is_taken = entry != NULL && entry->pool != NULL;
-    if (entry == NULL || *is_taken)
-        return false;
-    entry->pool = pool;
-    router->needs_hello = true;
-    return true;
+    router->needs_hello |= old == NULL; /* the first one is there before any worker */
+    if (old != NULL)
+        name_map_retire(old, workers, &router->retired);
+    return old;
 }
 
-/* What an entry says of a client; false: nothing. */
-static bool choose_by(const struct sni_entry *entry, const struct route_client *client,
-                      struct route_choice *choice)
+void router_reclaim_names(struct router *router)
+{
+    name_map_reclaim(&router->retired);
+}
+
+/* What the routes of a name, and behind them a line of the map, say of a client; false: nothing. */
+static bool choose_by(const struct sni_entry *entry, struct pool *mapped,
+                      const struct route_client *client, struct route_choice *choice)
 {
     const struct route *route = NULL;
 
-    if (entry == NULL)
-        return false;
-    if (entry->rules != NULL)
+    if (entry != NULL && entry->rules != NULL)
         route = rules_find(entry->rules, client);
-    *choice =
-        (struct route_choice){.route = route, .pool = route == NULL ? entry->pool : route->pool};
-    return route != NULL || entry->pool != NULL;
+    *choice = (struct route_choice){.route = route, .pool = route == NULL ? mapped : route->pool};
+    return route != NULL || mapped != NULL;
+}
+
+static bool choose_by_name(const struct router *router, const struct route_client *client,
+                           struct route_choice *choice)
+{
+    const struct name_map *map = atomic_load_explicit(&router->map, memory_order_acquire);
+    const char *name = client->sni;
+
+    if (name[0] == '\0')
+        return choose_by(&router->no_name, NULL, client, choice);
+    return choose_by(sni_table_find(router->names, name),
+                     map == NULL ? NULL : name_map_exact(map, name), client, choice) ||
+           choose_by(sni_table_find_wildcard(router->names, name),
+                     map == NULL ? NULL : name_map_wildcard(map, name), client, choice);
 }
 
 struct route_choice router_choose(const struct router *router, const struct route_client *client)
 {
     struct route_choice choice = {.route = NULL};
 
-    if (client->has_hello && client->sni[0] == '\0') {
-        if (choose_by(&router->no_name, client, &choice))
-            return choice;
-    } else if (client->has_hello) {
-        if (choose_by(sni_table_find(router->names, client->sni), client, &choice) ||
-            choose_by(sni_table_find_wildcard(router->names, client->sni), client, &choice))
-            return choice;
-    }
+    if (client->has_hello && choose_by_name(router, client, &choice))
+        return choice;
     choice.route = rules_find(&router->every, client);
     choice.pool = choice.route == NULL ? router->fallback : choice.route->pool;
     return choice;

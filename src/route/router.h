@@ -2,9 +2,10 @@
 /*
  * router.h - which pool serves a client of one listener.
  *
- * Made with the snapshot, read-only afterwards. A client is known by its address and, where the
- * listener looks at the ClientHello, by the name it asks for and the protocols it offers. All keys
- * of a route must match; of the routes that match, the most specific wins:
+ * Made with the snapshot, read-only afterwards but for the names of an sni_map. A client is known
+ * by its address and, where the listener looks at the ClientHello, by the name it asks for and the
+ * protocols it offers. All keys of a route must match; of the routes that match, the most specific
+ * wins:
  *
  *   exact name  >  wildcard of one label  >  `-` (no name asked for)  >  any name
  *   then        a protocol  >  any protocol
@@ -27,6 +28,7 @@
 #include "net/addr.h"
 #include "tls/tls_profile.h"
 #include "pool/pool.h"
+#include "route/name_map.h"
 
 enum route_action { ROUTE_RELAY, ROUTE_REJECT };
 
@@ -73,11 +75,15 @@ bool router_add(struct router *router, const struct route_match *match, const st
 bool router_needs_hello(const struct router *router);
 
 /*
- * Adds a name of a listener's sni_map: as a route that has only that name, behind [route] sections
- * of the same name. Same answers as router_add(); `*other` is then NULL, and `*is_taken` set.
+ * Makes `fresh` the names of the listener's sni_map from now on: each is as a route that has only
+ * that name, behind [route] sections of the same name. Takes it over. The names replaced are given
+ * back, NULL for the first publishing: each of `workers` threads owes one name_map_leave() for
+ * them. The control thread's.
  */
-bool router_add_name(struct router *router, const char *sni, struct pool *pool,
-                     bool *is_taken) CULVERT_MUST_CHECK;
+struct name_map *router_publish_names(struct router *router, struct name_map *fresh, int workers);
+
+/* Frees replaced names that no worker looks at. The control thread's. */
+void router_reclaim_names(struct router *router);
 
 struct route_choice {
     const struct route *route; /* NULL: the listener's own pool, or its sni_map */

@@ -28,6 +28,7 @@ enum message_kind {
     MESSAGE_KILL,     /* end the session with this id, reason killed */
     MESSAGE_TLS,      /* take over what a TLS profile has loaded anew */
     MESSAGE_MEMBERS,  /* a pool has new members: these are not looked at any more */
+    MESSAGE_NAMES,    /* the same of the names of an sni_map */
 };
 
 struct message {
@@ -41,6 +42,7 @@ struct message {
     struct tls_profile *profile;      /* MESSAGE_TLS: of the worker's snapshot */
     struct tls_context *context;      /* MESSAGE_TLS: owned by the message */
     struct pool_members *members;     /* MESSAGE_MEMBERS: one leave is owed */
+    struct name_map *names;           /* MESSAGE_NAMES: the same */
     int count;                        /* MESSAGE_CUT */
     struct message *next;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publish.c - a pool's new members, and the message that ends the old ones.
+ * publish.c - what is new, and the message that ends what was before.
  */
 #include "worker/publish.h"
 
@@ -20,4 +20,16 @@ bool worker_publish_members(struct worker_shared *shared, struct pool *pool)
         (void)!mailbox_post(worker_mailbox(shared->workers[i]), &message);
     pool_reclaim(pool, INT64_MIN);
     return true;
+}
+
+void worker_publish_names(struct worker_shared *shared, struct router *router,
+                          struct name_map *fresh)
+{
+    struct message message = {.kind = MESSAGE_NAMES, .fd = -1};
+
+    message.names = router_publish_names(router, fresh, (int)shared->worker_count);
+    /* As above: without the message the old names stay. */
+    for (unsigned i = 0; message.names != NULL && i < shared->worker_count; i++)
+        (void)!mailbox_post(worker_mailbox(shared->workers[i]), &message);
+    router_reclaim_names(router);
 }

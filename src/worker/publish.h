@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * publish.h - giving all workers a pool's new members.
+ * publish.h - giving all workers what the control thread has made anew: a pool's members, the names
+ * of an sni_map.
  */
 #ifndef CULVERT_WORKER_PUBLISH_H
 #define CULVERT_WORKER_PUBLISH_H
@@ -9,6 +10,7 @@
 
 #include "core/base.h"
 #include "pool/pool.h"
+#include "route/router.h"
 #include "worker/worker.h"
 
 /*
@@ -18,5 +20,12 @@
  * memory: sessions go on with the members of before.
  */
 bool worker_publish_members(struct worker_shared *shared, struct pool *pool) CULVERT_MUST_CHECK;
+
+/*
+ * Makes `fresh`, which is taken over, the names of a router's sni_map, in the same manner; what it
+ * replaces is freed by a later call or by router_reclaim_names().
+ */
+void worker_publish_names(struct worker_shared *shared, struct router *router,
+                          struct name_map *fresh);
 
 #endif

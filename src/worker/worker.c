@@ -99,6 +99,9 @@ static void receive(void *argument, struct message *message)
     case MESSAGE_MEMBERS:
         pool_members_leave(message->members);
         return;
+    case MESSAGE_NAMES:
+        name_map_leave(message->names);
+        return;
     }
 }
 

@@ -2,6 +2,8 @@
 """Routing by name without decrypting: the server gets the very bytes the client sent, bulk is
 spliced, and what no route takes is refused as `no_route` says. One port may pass some names through
 and terminate others. A map of 100,000 names is loaded at start in a moment."""
+import signal
+
 import pytest
 
 from harness.certificates import authority, server_identity
@@ -9,7 +11,7 @@ from harness.peer import (FIN, RST, Background, EchoServer, Listener, NamedServe
                           exchange, start_splicing, stream)
 from harness.tls import (TLS12, TLS13, HandshakeFailed, TlsConn, client_context, server_context,
                          start_tls)
-from harness.wait import Stopwatch, limit
+from harness.wait import Stopwatch, limit, wait_until
 
 
 def hello(name, **more):
@@ -191,3 +193,114 @@ def test_sni_map(culvert, tmp_path):
                        ("HOST-77.CUSTOMER-77.TEST", "odd"), ("x.wild-999.test", "wild"),
                        ("host-0.customer-1.test", "rest"), ("a.x.wild-1.test", "rest")):
         assert where(relay, servers, name) == want, name
+
+
+def put(path, text):
+    """As an operator should: another file takes the place of the old one."""
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.rename(path)
+
+
+def events(relay, name):
+    return [one for one in relay.records() if one.get("event") == name]
+
+
+def by_itself(relay):
+    pass
+
+
+def by_hup(relay):
+    relay.send_signal(signal.SIGHUP)
+
+
+def by_request(relay):
+    relay.get("/api/v1/reload", method="POST")
+
+
+@pytest.mark.parametrize("ask", [by_itself, by_hup, by_request])
+def test_sni_map_changes(culvert, tmp_path, ask):
+    """A changed map counts for the next client, also with a pool that no line had named before; the
+    sessions of before go on."""
+    servers = {name: Listener() for name in ("first", "second", "rest")}
+    path = tmp_path / "names.map"
+    path.write_text("a.test first\n*.b.test first\n")
+    relay = culvert(sections(servers, {}, pool="rest", sni_map=path), workers=2)
+    assert where(relay, servers, "a.test") == "first"
+    assert where(relay, servers, "x.b.test") == "first"
+    assert relay.metric("culvert_sni_map_names", listener="main") == 2
+    live = connect(relay.address())
+    live.send(hello("a.test"))
+    served = servers["first"].accept()
+    served.read(len(hello("a.test")))
+    put(path, "a.test second\nc.test second\nd.test first\n")
+    ask(relay)
+    relay.wait_record(lambda one: one.get("event") == "sni_map_reloaded", 6, "sni_map_reloaded")
+    assert where(relay, servers, "a.test") == "second"
+    assert where(relay, servers, "x.b.test") == "rest"
+    assert where(relay, servers, "c.test") == "second"
+    assert relay.metric("culvert_sni_map_names", listener="main") == 3
+    relay.wait_metric("culvert_sni_map_reloads_total", 1, listener="main", result="ok")
+    exchange(live, served)
+    live.fin()
+    served.expect_end(FIN)
+    served.fin()
+    live.expect_end(FIN)
+    assert relay.record_of(live)["pool"] == "first"
+    # Each session is counted for its pool, also one that the map named later.
+    relay.wait_metric_from("culvert_sessions_closed_total", 1, pool="second")
+
+
+def test_sni_map_breaks(culvert, tmp_path):
+    """What is broken is told once, with its line, and the names of before stay."""
+    servers = {name: Listener() for name in ("first", "second", "rest")}
+    path = tmp_path / "names.map"
+    path.write_text("a.test first\n")
+    relay = culvert(sections(servers, {}, pool="rest", sni_map=path))
+    for number, (text, word) in enumerate([
+            ("a.test second\nb.test nowhere\n", ":2: there is no [pool nowhere]"),
+            ("a.test second\n\nhalf.test\n", ":3:"),
+            ("a.test second\nx\x1b[31m.test second\n", ":2:")], 1):
+        put(path, text)
+        status, answer = relay.get("/api/v1/reload", method="POST")
+        assert status == 503 and '"failed":1' in answer.replace(" ", ""), answer
+        wait_until(lambda: len(events(relay, "sni_map_reload_failed")) == number, 3, "the complaint")
+        told = events(relay, "sni_map_reload_failed")[-1]
+        assert (told["level"], told["listener"], told["file"]) == ("error", "main", str(path))
+        assert f"{path}{word}" in told["message"], told
+        assert where(relay, servers, "a.test") == "first"
+    # The watch looks as well and does not tell it again; then the file is mended.
+    put(path, "a.test second\n")
+    relay.wait_record(lambda one: one.get("event") == "sni_map_reloaded", 6, "sni_map_reloaded")
+    assert len(events(relay, "sni_map_reload_failed")) == 3
+    assert where(relay, servers, "a.test") == "second"
+    relay.wait_metric("culvert_sni_map_reloads_total", 3, listener="main", result="failed")
+
+
+def test_sni_map_changes_under_load(culvert, tmp_path):
+    """Clients come without a pause while a large map is replaced: each is served by the old map or
+    by the new one."""
+    servers = {name: NamedServer(name) for name in ("first", "second")}
+    path = tmp_path / "names.map"
+    many = "".join(f"host-{i}.test first\n" for i in range(20_000))
+    path.write_text(many + "a.test first\n")
+    relay = culvert(sections(servers, {}, sni_map=path), workers=2)
+    made, seen, done = hello("a.test"), set(), []
+    address = relay.address()
+
+    def come_and_go():
+        while not done:
+            client = connect(address)
+            client.send(made)
+            seen.add(client.read_some())
+            client.rst()
+
+    visitors = [Background(come_and_go) for _ in range(2)]
+    for number in range(6):
+        put(path, many + f"a.test {'second' if number % 2 == 0 else 'first'}\n")
+        relay.get("/api/v1/reload", method="POST", seconds=20)
+    done.append(True)
+    for visitor in visitors:
+        visitor.result()
+    assert seen == {b"first\n", b"second\n"}
+    relay.wait_metric("culvert_sni_map_reloads_total", 6, listener="main", result="ok")

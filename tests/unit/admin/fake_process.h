@@ -127,6 +127,7 @@ static void fake_receive(void *argument, struct message *message)
     case MESSAGE_CUT:
     case MESSAGE_TLS:
     case MESSAGE_MEMBERS:
+    case MESSAGE_NAMES:
         abort();
     }
 }

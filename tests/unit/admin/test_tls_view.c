@@ -61,12 +61,12 @@ static void test_without_tls_the_list_is_empty(void **state)
     fake_process_end(&process);
 }
 
-static void fake_reload(void *argument, struct tls_look *look)
+static void fake_reload(void *argument, struct reload_outcome *outcome)
 {
-    *look = *(struct tls_look *)argument;
+    *outcome = *(struct reload_outcome *)argument;
 }
 
-static int reload(struct tls_look *answer, json_t **json)
+static int reload(struct reload_outcome *answer, json_t **json)
 {
     struct fake_process process;
     int status;
@@ -81,13 +81,18 @@ static int reload(struct tls_look *answer, json_t **json)
 
 static void test_a_reload_says_what_came_of_it(void **state)
 {
-    struct tls_look good = {.profiles = 2, .changed = 2};
-    struct tls_look bad = {.profiles = 2, .changed = 1, .failed = 1};
+    struct reload_outcome good = {.tls = {.profiles = 2, .changed = 2},
+                                  .names = {.maps = 3, .changed = 1}};
+    struct reload_outcome bad = {.tls = {.profiles = 2, .changed = 1, .failed = 1}};
+    struct reload_outcome bad_map = {.names = {.maps = 1, .failed = 1}};
     json_t *json;
 
     assert_int_equal(reload(&good, &json), 200);
     assert_int_equal(json_integer_value(json_object_get(json, "tls_profiles")), 2);
-    assert_int_equal(json_integer_value(json_object_get(json, "changed")), 2);
+    assert_int_equal(json_integer_value(json_object_get(json, "sni_maps")), 3);
+    assert_int_equal(json_integer_value(json_object_get(json, "changed")), 3);
+    json_decref(json);
+    assert_int_equal(reload(&bad_map, &json), 503);
     json_decref(json);
     assert_int_equal(reload(&bad, &json), 503);
     assert_int_equal(json_integer_value(json_object_get(json, "failed")), 1);

@@ -232,30 +232,67 @@ static void test_the_same_keys_twice_name_the_first(void **state)
     router_destroy(router);
 }
 
+static void add_name(struct name_map *map, const char *name, struct pool *pool)
+{
+    bool is_taken;
+
+    assert_true(name_map_add(map, name, pool, &is_taken));
+}
+
 static void test_names_of_a_map_stand_behind_routes_of_the_same_name(void **state)
 {
     struct pool pools[3];
     struct route route = {.pool = &pools[0]};
     struct router *router = router_create(&pools[2]);
-    bool is_taken;
+    struct name_map *map = name_map_create();
 
     (void)state;
     memset(pools, 0, sizeof(pools));
-    assert_true(router_add_name(router, "a.example.com", &pools[1], &is_taken));
+    add_name(map, "a.example.com", &pools[1]);
+    add_name(map, "*.example.com", &pools[1]);
+    assert_false(router_needs_hello(router));
+    assert_null(router_publish_names(router, map, 1));
     assert_true(router_needs_hello(router));
-    assert_false(router_add_name(router, "A.example.com", &pools[1], &is_taken));
-    assert_true(is_taken);
-    assert_true(router_add_name(router, "*.example.com", &pools[1], &is_taken));
-    assert_true(router_add_name(router, "-", &pools[1], &is_taken));
     assert_ptr_equal(ask(router, "a.example.com", "").pool, &pools[1]);
     assert_null(ask(router, "a.example.com", "").route);
     assert_ptr_equal(ask(router, "b.example.com", "").pool, &pools[1]);
-    assert_ptr_equal(ask(router, "", "").pool, &pools[1]);
+    assert_ptr_equal(ask(router, "", "").pool, &pools[2]);
     assert_ptr_equal(ask(router, "example.com", "").pool, &pools[2]);
     add_match(router, "a.example.com", "h2", NULL, &route);
     assert_ptr_equal(ask(router, "a.example.com", "\x02h2").route, &route);
     assert_ptr_equal(ask(router, "a.example.com", "\x02h3").pool, &pools[1]);
     router_destroy(router);
+}
+
+static void test_the_names_of_a_map_are_replaced_whole(void **state)
+{
+    struct pool pools[3];
+    struct router *router = router_create(&pools[2]);
+    struct name_map *first = name_map_create();
+    struct name_map *second = name_map_create();
+
+    (void)state;
+    memset(pools, 0, sizeof(pools));
+    add_name(first, "a.example.com", &pools[0]);
+    add_name(first, "gone.example.com", &pools[0]);
+    add_name(second, "a.example.com", &pools[1]);
+    add_name(second, "*.example.com", &pools[1]);
+    assert_null(router_publish_names(router, first, 2));
+    assert_ptr_equal(ask(router, "gone.example.com", "").pool, &pools[0]);
+    assert_ptr_equal(router_publish_names(router, second, 2), first);
+    assert_ptr_equal(ask(router, "a.example.com", "").pool, &pools[1]);
+    assert_ptr_equal(ask(router, "gone.example.com", "").pool, &pools[1]);
+    assert_ptr_equal(ask(router, "x.example.com", "").pool, &pools[1]);
+    name_map_leave(first);
+    router_reclaim_names(router); /* one of two workers may still look */
+    assert_int_equal(name_map_count(first), 2);
+    name_map_leave(first);
+    router_reclaim_names(router);
+    /* An empty one is a map, too: names may come back. */
+    assert_ptr_equal(router_publish_names(router, name_map_create(), 2), second);
+    assert_ptr_equal(ask(router, "a.example.com", "").pool, &pools[2]);
+    assert_true(router_needs_hello(router));
+    router_destroy(router); /* and what nobody has left yet */
 }
 
 /* ---- random routers and a search through all alternatives --------------------------------------
@@ -350,12 +387,12 @@ static void test_random_routers_agree_with_a_search_through_all_alternatives(voi
         size_t count = 0;
         size_t wanted = 1 + (size_t)rand_r(&seed) % ALTERNATIVES;
         struct router *router = router_create(NULL);
+        struct name_map *map = name_map_create();
 
         memset(pools, 0, sizeof(pools));
         for (size_t i = 0; i < wanted; i++) {
             struct alternative *one = &alternatives[count];
             const struct route *other;
-            bool is_taken;
 
             *one = (struct alternative){
                 .sni = patterns[(size_t)rand_r(&seed) % ARRAY_LENGTH(patterns)],
@@ -364,10 +401,12 @@ static void test_random_routers_agree_with_a_search_through_all_alternatives(voi
                 .pool = &pools[count],
             };
             one->route.pool = one->pool;
-            if (one->sni != NULL && rand_r(&seed) % 4 == 0) {
+            if (one->sni != NULL && strcmp(one->sni, "-") != 0 && rand_r(&seed) % 4 == 0) {
+                bool is_taken;
+
                 one->is_mapped = true;
                 one->alpn = one->source = NULL;
-                count += router_add_name(router, one->sni, one->pool, &is_taken);
+                count += name_map_add(map, one->sni, one->pool, &is_taken);
             } else {
                 struct prefix source;
 
@@ -381,6 +420,7 @@ static void test_random_routers_agree_with_a_search_through_all_alternatives(voi
                     &one->route, &other);
             }
         }
+        assert_null(router_publish_names(router, map, 1));
         for (int i = 0; i < 200; i++) {
             const char *name = names[(size_t)rand_r(&seed) % ARRAY_LENGTH(names)];
             const char *offered = offers[(size_t)rand_r(&seed) % ARRAY_LENGTH(offers)];
@@ -430,6 +470,7 @@ int main(void)
         cmocka_unit_test(test_of_protocols_the_longest_source_wins_then_the_clients_order),
         cmocka_unit_test(test_the_same_keys_twice_name_the_first),
         cmocka_unit_test(test_names_of_a_map_stand_behind_routes_of_the_same_name),
+        cmocka_unit_test(test_the_names_of_a_map_are_replaced_whole),
         cmocka_unit_test(test_random_routers_agree_with_a_search_through_all_alternatives),
         cmocka_unit_test(test_destroying_nothing_and_an_empty_router_is_harmless),
     };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test_publish.c - members replaced while two workers choose from them. */
+/* test_publish.c - members and names replaced while two workers choose by them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,10 +31,41 @@ static void test_sessions_choose_while_members_are_replaced(void **state)
     worker_world_close(&world);
 }
 
+/* The same of the names of an sni_map, which workers ask for each session. */
+static void test_sessions_ask_while_names_are_replaced(void **state)
+{
+    struct worker_world world;
+    struct router *router;
+    bool is_taken;
+
+    (void)state;
+    worker_world_configure(&world, BUILTIN_ECHO);
+    worker_world_start(&world, 2);
+    router = world.relay.listener.router;
+    assert_null(router_publish_names(router, name_map_create(), 0));
+    worker_world_run(&world);
+    for (int i = 0; i < PUBLISHINGS; i++) {
+        struct name_map *fresh = name_map_create();
+        const struct route_client asks = {
+            .addr = &(struct addr){.family = AF_UNSPEC}, .has_hello = true, .sni = "a.example.com"};
+
+        assert_true(name_map_add(fresh, "a.example.com", &world.relay.pool, &is_taken));
+        worker_publish_names(&world.shared, router, fresh);
+        assert_ptr_equal(router_choose(router, &asks).pool, &world.relay.pool);
+        if (i % 10 == 0) {
+            int client = tcp_connect(world.port);
+
+            peer_close(&client);
+        }
+    }
+    worker_world_close(&world); /* frees what no worker has left */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sessions_choose_while_members_are_replaced),
+        cmocka_unit_test(test_sessions_ask_while_names_are_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
