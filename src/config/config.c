@@ -16,6 +16,7 @@
 #include "config/snapshot_process.h"
 #include "config/validate.h"
 #include "config/validate_addresses.h"
+#include "config/validate_outgoing.h"
 #include "config/validate_tls.h"
 
 /* "culvert.ini (+2 included)"; several -c: "a.ini, b.ini". NULL without memory. */
@@ -58,6 +59,7 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
         (void)diagnostics_out_of_memory(&config->diagnostics);
     validate(&config->settings, &config->diagnostics);
     validate_tls(&config->settings, &config->tls, &config->diagnostics);
+    validate_outgoing(&config->settings, &config->diagnostics);
     /* Look-ups may take long: not for a configuration that is refused anyway. */
     bool was_valid = config_is_valid(config);
     if (resolve && was_valid)

@@ -165,6 +165,27 @@ static const char *later_form(const char *string, enum endpoint_use use)
     return NULL;
 }
 
+/* A local address to connect from. */
+static bool parse_source(const char *string, struct endpoint *endpoint, struct error *error)
+{
+    struct addr *addr = &endpoint->addr;
+
+    endpoint->kind = ENDPOINT_IP;
+    if (!addr_parse_ip(string, strlen(string), addr))
+        return error_set(error, 0, "'%.300s' is no IP address%s", string,
+                         strrchr(string, ':') != NULL ? "; a source has no port" : "");
+    unmap(addr);
+    if (is_wildcard(addr))
+        return error_set(error, 0,
+                         "'%s' is every address of this machine; name one, or leave the choice "
+                         "to the kernel",
+                         string);
+    if (addr->family == AF_INET ? IN_MULTICAST(ntohl(addr->v4.s_addr))
+                                : IN6_IS_ADDR_MULTICAST(&addr->v6))
+        return error_set(error, 0, "'%s' is a multicast address: nothing connects from it", string);
+    return true;
+}
+
 bool endpoint_parse(const char *string, enum endpoint_use use, bool may_be_bare,
                     struct endpoint *endpoint, struct error *error)
 {
@@ -172,6 +193,12 @@ bool endpoint_parse(const char *string, enum endpoint_use use, bool may_be_bare,
     const char *later = later_form(string, use);
     const char *colon = strrchr(string, ':');
 
+    if (use == ENDPOINT_FOR_SOURCE)
+        return parse_source(string, endpoint, error);
+    if (use == ENDPOINT_FOR_SERVER && strcmp(string, "original") == 0) {
+        endpoint->kind = ENDPOINT_ORIGINAL;
+        return true;
+    }
     if (later != NULL)
         return error_set(error, ENDPOINT_IS_LATER,
                          "addresses '%s' are not available in this version", later);

@@ -14,7 +14,13 @@
 #include "net/addr.h"
 #include "net/builtin.h"
 
-enum endpoint_kind { ENDPOINT_IP, ENDPOINT_HOST, ENDPOINT_UNIX, ENDPOINT_BUILTIN };
+enum endpoint_kind {
+    ENDPOINT_IP,
+    ENDPOINT_HOST,
+    ENDPOINT_UNIX,
+    ENDPOINT_BUILTIN,
+    ENDPOINT_ORIGINAL, /* a server: where the client wanted to go */
+};
 
 /* An address as written. */
 struct endpoint {
@@ -40,15 +46,16 @@ struct endpoint {
     size_t addr_count;
 };
 
-enum endpoint_use { ENDPOINT_FOR_BIND, ENDPOINT_FOR_SERVER };
+enum endpoint_use { ENDPOINT_FOR_BIND, ENDPOINT_FOR_SERVER, ENDPOINT_FOR_SOURCE };
 
 /* The error's exit code when the form is known but comes with a later version. */
 #define ENDPOINT_IS_LATER 1
 
 /*
  * Parses host:port, [v6]:port, unix:/path and unix:@name; for a bind also :port (all addresses),
- * *:port (all IPv4 addresses) and port 0; for a server also builtin:NAME. `may_be_bare`: a port
- * alone means :port. Fills a zeroed endpoint; on failure nothing needs to be freed.
+ * *:port (all IPv4 addresses) and port 0; for a server also builtin:NAME and `original`; for a
+ * source an IP address without a port and nothing else. `may_be_bare`: a port alone means :port.
+ * Fills a zeroed endpoint; on failure nothing needs to be freed.
  */
 bool endpoint_parse(const char *string, enum endpoint_use use, bool may_be_bare,
                     struct endpoint *endpoint, struct error *error) CULVERT_MUST_CHECK;

@@ -783,7 +783,11 @@ const struct option option_table[OPTION_COUNT] = {
     [LISTEN_TRANSPARENT] = {.section = SECTION_LISTEN,
                             .key = "transparent",
                             .type = VALUE_BOOL,
-                            .is_later = true},
+                            .fallback = "no",
+                            .reload = RELOAD_BIND,
+                            .help = "take connections to any address that a TPROXY rule leads "
+                                    "here (IP_TRANSPARENT); needs CAP_NET_ADMIN",
+                            .peers = "HAProxy bind transparent"},
     [LISTEN_DEFER_ACCEPT] = {.section = SECTION_LISTEN,
                              .key = "defer_accept",
                              .type = VALUE_DURATION,
@@ -910,7 +914,7 @@ const struct option option_table[OPTION_COUNT] = {
                      .help =
                          "[NAME] ADDR [weight=N] [backup] [disabled] [drain] "
                          "[max_connections=N] [server_name=HOST]; a host name stands for all its "
-                         "addresses",
+                         "addresses, original for the address that a redirected client dialled",
                      .peers = "HAProxy server, nginx server",
                      .example = "app-1 10.0.0.5:80 weight=3"},
     [POOL_BALANCE] = {.section = SECTION_POOL,
@@ -1053,14 +1057,24 @@ const struct option option_table[OPTION_COUNT] = {
                               .is_later = true},
     [POOL_SOURCE] = {.section = SECTION_POOL,
                      .key = "source",
-                     .type = VALUE_STRING,
+                     .type = VALUE_IP,
                      .is_list = true,
                      .in_defaults = true,
-                     .is_later = true},
+                     .fallback_note = "the kernel's choice",
+                     .reload = RELOAD_NEW,
+                     .help = "local addresses to connect from, in turn; where one has no free port "
+                             "left the next is tried. Servers of a family that is not listed get "
+                             "the kernel's choice",
+                     .peers = "HAProxy source, nginx proxy_bind",
+                     .example = "10.0.0.8 10.0.0.9"},
     [POOL_TRANSPARENT] = {.section = SECTION_POOL,
                           .key = "transparent",
                           .type = VALUE_BOOL,
-                          .is_later = true},
+                          .fallback = "no",
+                          .reload = RELOAD_NEW,
+                          .help = "connect from the client's own address (IP_TRANSPARENT), on a "
+                                  "machine through which the servers answer; needs CAP_NET_ADMIN",
+                          .peers = "HAProxy source usesrc clientip, nginx proxy_bind transparent"},
     [POOL_DISCOVERY_MIN] = {.section = SECTION_POOL,
                             .key = "discovery_min",
                             .type = VALUE_INT,
@@ -1414,6 +1428,7 @@ static const char *const type_words[] = {
     [VALUE_GLOB] = "path, wildcards",
     [VALUE_ENUM] = "one of",
     [VALUE_ADDR] = "address",
+    [VALUE_IP] = "IP address",
     [VALUE_SERVER] = "server",
     [VALUE_PREFIX] = "prefix",
     [VALUE_REF] = "name of",

@@ -56,6 +56,7 @@ enum value_type {
     VALUE_GLOB, /* a path that may contain wildcards */
     VALUE_ENUM,
     VALUE_ADDR,
+    VALUE_IP, /* an address without a port */
     VALUE_SERVER,
     VALUE_PREFIX,
     VALUE_REF,

@@ -132,6 +132,7 @@ static bool fill_listener(struct builder *builder, const struct section *section
         .reuse_port = settings_number(settings, section, LISTEN_REUSE_PORT) != 0,
         .v6_only = settings_number(settings, section, LISTEN_V6_ONLY) != 0,
         .freebind = settings_number(settings, section, LISTEN_FREEBIND) != 0,
+        .transparent = settings_number(settings, section, LISTEN_TRANSPARENT) != 0,
         .defer_accept_ms = settings_ms(settings, section, LISTEN_DEFER_ACCEPT),
         .socket_mode = (mode_t)settings_number(settings, section, LISTEN_SOCKET_MODE),
         .socket_group = snapshot_group(settings, section, LISTEN_SOCKET_GROUP),

@@ -83,6 +83,7 @@ static struct pool_options pool_options(const struct pools_builder *builder,
         .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
         .socket = snapshot_socket_options(settings, section, POOL_NODELAY),
         .tls = snapshot_profile(settings, builder->tls, TLS_CLIENT, section, POOL_TLS),
+        .is_transparent = settings_number(settings, section, POOL_TRANSPARENT) != 0,
     };
 }
 
@@ -122,6 +123,7 @@ static bool add_server(struct pool *pool, const struct endpoint *endpoint, const
         .name = name,
         .addr = *addr,
         .builtin = endpoint->builtin,
+        .is_original = endpoint->kind == ENDPOINT_ORIGINAL,
         .tls_name = tls_name_of(endpoint, profile_name, text),
         .weight = endpoint->weight,
         .max_connections =
@@ -184,7 +186,10 @@ static bool add_pool(const struct pools_builder *builder, const char *name,
 
     pool->index = snapshot->pool_count++;
     pool->options = pool_options(builder, section);
-    if (!pool_init(pool, capacity_for(servers), (unsigned)snapshot->process.workers) ||
+    pool->options.is_original =
+        servers->count == 1 && servers->items[0].endpoint->kind == ENDPOINT_ORIGINAL;
+    if (!snapshot_sources(settings_get(settings, section, POOL_SOURCE), &pool->options) ||
+        !pool_init(pool, capacity_for(servers), (unsigned)snapshot->process.workers) ||
         !snapshot_copy(&pool->name, name) ||
         !add_servers(pool, servers, max_connections, profile_name))
         return false;

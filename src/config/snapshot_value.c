@@ -5,6 +5,7 @@
 #include "config/snapshot_value.h"
 
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool snapshot_copy(char **copy, const char *text)
@@ -41,4 +42,24 @@ size_t snapshot_binds(const struct setting *bind, struct addr *addrs)
         total += count;
     }
     return total;
+}
+
+bool snapshot_sources(const struct setting *source, struct pool_options *options)
+{
+    if (source->count == 0)
+        return true;
+    options->sources = calloc(source->count, sizeof(*options->sources));
+    if (options->sources == NULL)
+        return false;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < source->count; i++) {
+            const struct addr *addr = &source->items[i].endpoint->addr;
+
+            if ((addr->family == AF_INET) == (pass == 0))
+                options->sources[options->source_count++] = *addr;
+        }
+        if (pass == 0)
+            options->source_v4_count = options->source_count;
+    }
+    return true;
 }

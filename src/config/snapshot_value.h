@@ -11,6 +11,7 @@
 
 #include "core/base.h"
 #include "net/addr.h"
+#include "pool/pool.h"
 #include "config/settings.h"
 
 /* A copy for free(3); NULL stays NULL. False without memory. */
@@ -25,5 +26,9 @@ gid_t snapshot_group(const struct settings *settings, const struct section *sect
  * room for them and gets them; unix paths stay owned by the settings.
  */
 size_t snapshot_binds(const struct setting *bind, struct addr *addrs);
+
+/* Gives the pool its addresses to connect from. False without memory. */
+bool snapshot_sources(const struct setting *source,
+                      struct pool_options *options) CULVERT_MUST_CHECK;
 
 #endif

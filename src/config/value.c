@@ -226,12 +226,13 @@ static bool parse_endpoint(const struct parser *parser, const struct word *word,
                            struct endpoint *endpoint)
 {
     struct error error = {0};
-    bool is_server = parser->option->type == VALUE_SERVER;
+    enum endpoint_use use = parser->option->type == VALUE_SERVER ? ENDPOINT_FOR_SERVER
+                            : parser->option->type == VALUE_IP   ? ENDPOINT_FOR_SOURCE
+                                                                 : ENDPOINT_FOR_BIND;
     const struct source_file *file = parser->origin->file;
-    bool may_be_bare = !is_server && file != NULL && file->is_command_line;
+    bool may_be_bare = use == ENDPOINT_FOR_BIND && file != NULL && file->is_command_line;
 
-    if (endpoint_parse(word->string, is_server ? ENDPOINT_FOR_SERVER : ENDPOINT_FOR_BIND,
-                       may_be_bare, endpoint, &error))
+    if (endpoint_parse(word->string, use, may_be_bare, endpoint, &error))
         return true;
     diagnostics_error(parser->diagnostics,
                       error.exit_code == ENDPOINT_IS_LATER ? TOPIC_LATER : TOPIC_VALUE,
@@ -324,7 +325,7 @@ static bool looks_like_address(const char *word)
     const char *equals = strchr(word, '=');
     const char *colon = strchr(word, ':');
 
-    return colon != NULL && (equals == NULL || colon < equals);
+    return (colon != NULL && (equals == NULL || colon < equals)) || strcmp(word, "original") == 0;
 }
 
 /* ---- items ------------------------------------------------------------------------------------
@@ -381,8 +382,6 @@ static bool name_server(const struct parser *parser, struct item *item, const st
         return value_error(parser, &name->origin,
                            "'%s' is neither an address (host:port) nor the name of a server",
                            name->string);
-    if (server->has_name && strcmp(name->string, "original") == 0)
-        return value_error(parser, &name->origin, "no server may be named 'original'");
     server->name = strdup(server->has_name ? name->string : address->string);
     return server->name != NULL || diagnostics_out_of_memory(parser->diagnostics);
 }
@@ -456,11 +455,6 @@ static bool server_word(const struct parser *parser, struct server_words *words,
 {
     if (is_after_comma && words->name.string == NULL)
         words->item = NULL;
-    if (strcmp(word->string, "original") == 0 && words->item == NULL) {
-        diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
-                          "a server 'original' is not available in this version");
-        return false;
-    }
     if (looks_like_address(word->string))
         return server_address(parser, words, word);
     if (words->item != NULL && is_server_option(word->string))
@@ -517,6 +511,7 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
     case VALUE_ENUM:
         return parse_enum(parser, word);
     case VALUE_ADDR:
+    case VALUE_IP:
         return parse_addr(parser, word, item);
     case VALUE_PREFIX:
         return value_prefix_parse(word->string, &word->origin, parser->files, item,

@@ -14,9 +14,10 @@
  *   text      bare to the end of the line, or in double quotes
  *   path      relative to the file it stands in
  *   address   host:port  :port  *:port  [v6]:port  unix:/path  unix:@name
+ *   IP address  10.0.0.1  ::1  fe80::1%2; without a port
  *   server    [NAME] ADDRESS [weight=N] [backup] [disabled] [drain] [max_connections=N]
  *             [server_name=HOST]; the address may also be builtin:echo, builtin:discard,
- *             builtin:chargen
+ *             builtin:chargen, original
  *   prefix    10.0.0.0/8  ::1  @file
  *   name of   the name of a section; some keys also take a path instead, which has a slash or
  *             ends in .pem
@@ -46,7 +47,7 @@ struct item {
     int word;                  /* index into the option's words when it is one of those, else -1 */
     int64_t number;            /* bool, integer, size, mode, percent; duration in microseconds */
     bool is_percent;           /* `number` is a percentage of something */
-    struct endpoint *endpoint; /* VALUE_ADDR, VALUE_SERVER; owned */
+    struct endpoint *endpoint; /* VALUE_ADDR, VALUE_IP, VALUE_SERVER; owned */
     struct prefix *prefixes;   /* VALUE_PREFIX; owned */
     size_t prefix_count;
     struct sni_map *sni_map; /* VALUE_SNI_MAP; owned */

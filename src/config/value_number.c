@@ -223,6 +223,7 @@ bool value_number_parse(const struct option *option, const char *word, struct it
     case VALUE_GLOB:
     case VALUE_ENUM:
     case VALUE_ADDR:
+    case VALUE_IP:
     case VALUE_PREFIX:
     case VALUE_REF:
     case VALUE_SERVER:

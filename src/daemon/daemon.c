@@ -37,6 +37,7 @@
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
 #include "daemon/signals.h"
+#include "daemon/transparency.h"
 #include "daemon/worker_group.h"
 
 /* How long the end of the process waits for a log whose reader is stuck. */
@@ -134,8 +135,10 @@ static bool prepare_process(struct daemon *daemon, const struct config *config, 
     if (!daemon->budget.fits)
         return error_set(error, EX_CONFIG, "%s; %s", daemon->budget.line, daemon->budget.advice);
     limits_presize_descriptors(open_files);
-    if (!privileges_look_up(&daemon->identity, process->user, process->group, error) ||
-        !pid_file_create(&daemon->pid_file, process->pid_file, error))
+    if (!privileges_look_up(&daemon->identity, process->user, process->group, error))
+        return false;
+    daemon->identity.keeps_net_admin = transparency_is_wanted(daemon->snapshot);
+    if (!pid_file_create(&daemon->pid_file, process->pid_file, error))
         return false;
 
     daemon->logger = logger_create(process, (unsigned)process->workers + 1, error);
@@ -212,7 +215,8 @@ static bool open_process(struct daemon *daemon, struct error *error)
     if (daemon->api == NULL)
         return false;
     return give_control_socket(daemon, error) && privileges_drop(&daemon->identity, error) &&
-           logger_start(daemon->logger, error) && worker_group_start(daemon->group, error);
+           transparency_check(daemon->snapshot, error) && logger_start(daemon->logger, error) &&
+           worker_group_start(daemon->group, error);
 }
 
 static bool announce(struct daemon *daemon, struct error *error)

@@ -6,9 +6,12 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -89,6 +92,19 @@ bool privileges_give_file(const struct identity *identity, const char *path, boo
                      (unsigned)identity->uid, strerror(errno));
 }
 
+/* Of what PR_SET_KEEPCAPS has left, CAP_NET_ADMIN alone, and in force. */
+static bool keep_net_admin(struct error *error)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = 1U << CAP_NET_ADMIN, .permitted = 1U << CAP_NET_ADMIN}};
+
+    if (syscall(SYS_capset, &header, data) == 0)
+        return true;
+    return error_set(error, EX_NOPERM, "cannot keep the capability CAP_NET_ADMIN: %s",
+                     strerror(errno));
+}
+
 bool privileges_drop(const struct identity *identity, struct error *error)
 {
     uid_t uid = identity->uid;
@@ -99,10 +115,12 @@ bool privileges_drop(const struct identity *identity, struct error *error)
                          strerror(errno));
     if (!identity->changes_user)
         return true;
+    if (identity->keeps_net_admin && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
+        return error_set(error, EX_NOPERM, "cannot keep capabilities: %s", strerror(errno));
     if (setresuid(uid, uid, uid) == -1)
         return error_set(error, EX_NOPERM, "cannot become user %u: %s", (unsigned)uid,
                          strerror(errno));
     if (uid != 0 && setuid(0) == 0)
         return error_set(error, EX_NOPERM, "user %u can become root again", (unsigned)uid);
-    return true;
+    return !identity->keeps_net_admin || keep_net_admin(error);
 }

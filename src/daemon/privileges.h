@@ -15,6 +15,7 @@
 struct identity {
     bool changes_user;
     bool changes_group;
+    bool keeps_net_admin; /* CAP_NET_ADMIN and nothing else, for transparent pools */
     uid_t uid;
     gid_t gid;
 };
@@ -34,7 +35,8 @@ bool privileges_give_file(const struct identity *identity, const char *path, boo
                           struct error *error) CULVERT_MUST_CHECK;
 
 /*
- * Becomes it: real, effective and saved ids, no supplementary groups. Before threads start. Exit
+ * Becomes it: real, effective and saved ids, no supplementary groups, no capability but the one to
+ * keep. Before threads start. Exit
  * code 77 when the kernel refuses or root could be regained.
  */
 bool privileges_drop(const struct identity *identity, struct error *error) CULVERT_MUST_CHECK;

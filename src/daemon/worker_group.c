@@ -122,6 +122,40 @@ static bool open_listeners(struct worker_group *group, struct error *error)
     return true;
 }
 
+static bool has_original(const struct snapshot *snapshot)
+{
+    for (unsigned i = 0; i < snapshot->pool_count; i++) {
+        if (snapshot->pools[i].options.is_original)
+            return true;
+    }
+    return false;
+}
+
+/* Where sessions with `server = original` may not go: back to a listener. */
+static bool note_listening(struct worker_group *group, struct error *error)
+{
+    struct worker_shared *shared = &group->shared;
+
+    if (!has_original(group->snapshot))
+        return true;
+    shared->own_connects = own_connects_create();
+    shared->listening = calloc(2 * (size_t)group->bound_count + 1, sizeof(*shared->listening));
+    if (shared->own_connects == NULL || shared->listening == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    for (unsigned i = 0; i < group->bound_count; i++) {
+        const struct bound_addr *bound = &group->bound[i];
+        const struct addr *addr = &bound->addr;
+
+        shared->listening[shared->listening_count++] = *addr;
+        /* The IPv6 wildcard takes connections to IPv4 addresses, too. */
+        if (addr->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&addr->v6) &&
+            !group->snapshot->listeners[bound->listener_index].listen.v6_only)
+            shared->listening[shared->listening_count++] =
+                (struct addr){.family = AF_INET, .port = addr->port};
+    }
+    return true;
+}
+
 /* Room kept for the reads that all workers may have begun at once: one of each, but never so much
    that a small buffer_memory leaves no room to begin any. */
 static size_t buffer_margin(size_t limit_bytes, unsigned worker_count)
@@ -148,7 +182,8 @@ struct worker_group *worker_group_open(struct snapshot *snapshot, const struct b
     group->shared.pipes.limit = budget->max_pipes;
     group->shared.pipes.pipe_bytes = snapshot->process.pipe_size;
     group->shared.log_wake_fd = logger_wake_fd(logger);
-    if (make_workers(group, logger, error) && open_listeners(group, error))
+    if (make_workers(group, logger, error) && open_listeners(group, error) &&
+        note_listening(group, error))
         return group;
     worker_group_close(group);
     return NULL;
@@ -287,6 +322,8 @@ void worker_group_close(struct worker_group *group)
     unlink_sockets(group); /* of workers that never started */
     free(group->workers);
     free(group->bound);
+    free(group->shared.listening);
+    own_connects_destroy(group->shared.own_connects);
     snapshot_unref(group->snapshot);
     free(group);
 }

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/source_address.h"
+
 /* The kernel's bounds for TCP_KEEPIDLE and TCP_KEEPINTVL in seconds, and TCP_KEEPCNT (tcp(7)). */
 #define KEEPALIVE_SECONDS_MAX 32767
 #define KEEPALIVE_PROBES_MAX 127
@@ -119,7 +121,11 @@ static bool tcp_listen_failed(const struct addr *addr, const struct listen_optio
         return listen_failed(addr, EX_UNAVAILABLE, what, error);
     case EACCES:
     case EPERM:
-        if (addr->port != 0 && addr->port < 1024)
+        if (options->transparent && !source_address_may_be_any())
+            snprintf(what, sizeof(what),
+                     "transparent = yes needs the capability CAP_NET_ADMIN (AmbientCapabilities= "
+                     "in systemd, --cap-add in docker)");
+        else if (addr->port != 0 && addr->port < 1024)
             snprintf(what, sizeof(what),
                      "a port below 1024 needs the capability CAP_NET_BIND_SERVICE or "
                      "\"sysctl net.ipv4.ip_unprivileged_port_start=%u\"",
@@ -167,6 +173,13 @@ static int bind_tcp(const struct sockaddr_storage *storage, socklen_t length,
         goto fail;
     if (options->freebind && !set_option(fd, IPPROTO_IP, IP_FREEBIND, 1))
         goto fail;
+    if (options->transparent) {
+        cause = source_address_allow_any(fd, storage->ss_family);
+        if (cause != 0) {
+            errno = cause;
+            goto fail;
+        }
+    }
     if (options->defer_accept_ms > 0 &&
         !set_option(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT,
                     seconds_rounded_up(options->defer_accept_ms, KEEPALIVE_SECONDS_MAX)))

@@ -33,6 +33,7 @@ struct listen_options {
     bool reuse_port; /* let other processes bind the address, too */
     bool v6_only;
     bool freebind;
+    bool transparent; /* take connections to addresses that are not this machine's */
     int64_t defer_accept_ms;
     mode_t socket_mode; /* of a unix socket's file */
     gid_t socket_group; /* (gid_t)-1 = leave */

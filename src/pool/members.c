@@ -39,6 +39,7 @@ void pool_release(struct pool *pool)
     free(pool->servers);
     free(pool->name);
     free(pool->description);
+    free(pool->options.sources);
     if (pool->capacity > 0)
         pthread_mutex_destroy(&pool->eject_mutex);
     memset(pool, 0, sizeof(*pool));

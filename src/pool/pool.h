@@ -25,6 +25,11 @@ struct pool_options {
     int64_t connect_timeout_ms;
     int connect_retries;
     struct socket_options socket;
+    struct addr *sources; /* to connect from, IPv4 ones first; owned by the pool; NULL: any */
+    unsigned source_count;
+    unsigned source_v4_count;
+    bool is_transparent; /* connect from the client's address */
+    bool is_original;    /* its only server is wherever the client wanted to go */
     struct tls_profile
         *tls; /* client role: TLS to the servers; borrowed from the snapshot; or NULL */
 };

@@ -36,6 +36,8 @@ const char *connect_result_word(enum connect_result result)
         return "tls";
     case CONNECT_PORTS_EXHAUSTED:
         return "ports_exhausted";
+    case CONNECT_SOURCE_FAILED:
+        return "source_failed";
     case CONNECT_RESULT_COUNT:
         break;
     }
@@ -79,6 +81,7 @@ struct server *server_create(const struct server_options *options, unsigned work
         server->addr.path = server->path;
     }
     server->builtin = options->builtin;
+    server->is_original = options->is_original;
     server->priority = options->priority;
     server->is_backup = options->is_backup;
     server->is_discovered = options->is_discovered;
@@ -150,6 +153,10 @@ const char *server_addr_text(const struct server *server, char *buffer)
 {
     struct text text = text_over(buffer, ADDR_TEXT_BYTES);
 
+    if (server->is_original) {
+        text_append(&text, "original");
+        return buffer;
+    }
     if (server->builtin == BUILTIN_NONE)
         return addr_text(&server->addr, buffer);
     text_append(&text, "builtin:");
@@ -159,7 +166,8 @@ const char *server_addr_text(const struct server *server, char *buffer)
 
 bool server_has_address(const struct server *server)
 {
-    return server->addr.family != AF_UNSPEC || server->builtin != BUILTIN_NONE;
+    return server->addr.family != AF_UNSPEC || server->builtin != BUILTIN_NONE ||
+           server->is_original;
 }
 
 bool server_has_place(const struct server *server)

@@ -61,6 +61,7 @@ enum connect_result {
     CONNECT_RESET,
     CONNECT_TLS, /* connected, but no TLS came of it */
     CONNECT_PORTS_EXHAUSTED,
+    CONNECT_SOURCE_FAILED, /* no address to connect from */
     CONNECT_RESULT_COUNT,
 };
 const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
@@ -77,6 +78,7 @@ struct server_options {
     const char *name;             /* unique among the pool's members */
     struct addr addr;             /* AF_UNSPEC: the host name has no address (dns_failed) */
     enum builtin_service builtin; /* instead of an address */
+    bool is_original;             /* instead of an address: where each client wanted to go */
     const char *tls_name;         /* SNI sent and name verified: the host of its line; NULL: none */
     int weight;                   /* 1..256 */
     int priority;                 /* tiers are tried in rising order; 0 unless an SRV record says */
@@ -91,6 +93,7 @@ struct server {
     char *name;
     struct addr addr;
     enum builtin_service builtin;
+    bool is_original;
     char *tls_name;
     char *path; /* owns addr.path of a unix server */
     int priority;
@@ -137,10 +140,12 @@ enum server_state server_state_of(const struct server *server);
 /* Whether a session may be given to it: up in all respects, with an address. Any thread. */
 bool server_is_usable(const struct server *server);
 
-/* The address as text for logs: as addr_text(), or "builtin:echo". `buffer` has ADDR_TEXT_BYTES. */
+/* The address as text for logs: as addr_text(), "builtin:echo" or "original". `buffer` has
+   ADDR_TEXT_BYTES. */
 const char *server_addr_text(const struct server *server, char *buffer);
 
-/* Whether there is anything to connect to: an address, or a built-in service. */
+/* Whether there is anything to connect to: an address, what clients dialled, or a built-in service.
+ */
 bool server_has_address(const struct server *server);
 
 /* Whether a place is free now. Any thread. */

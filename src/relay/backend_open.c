@@ -1,14 +1,213 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backend_open.c - a socket for each kind of server.
+ * backend_open.c - a socket for each kind of server, from the address that the pool asks for.
  */
 #include "relay/backend_open.h"
 
 #include <errno.h>
 
+#include "core/clock.h"
+#include "core/log.h"
 #include "net/builtin.h"
+#include "net/destination.h"
+#include "net/own_connects.h"
 #include "net/socket.h"
+#include "net/source_address.h"
 #include "relay/session.h"
+#include "relay/step.h"
+
+/* Source addresses tried for one connect. */
+#define SOURCES_TRIED 3
+
+/* ---- where to ----------------------------------------------------------------------------------
+ */
+
+static void log_loop(struct session *session, const struct addr *destination, const char *message)
+{
+    struct log_event event;
+    char addr[ADDR_TEXT_BYTES];
+    uint64_t suppressed;
+
+    if (!log_limit_pass(&session->resources->loop_log, clock_now_ms(), &suppressed))
+        return;
+    log_event_begin(&event, LOG_WARN, "loop");
+    log_event_string(&event, "listener", session->listener->name);
+    log_event_string(&event, "pool", session->pool->name);
+    log_event_string(&event, "destination", addr_text(destination, addr));
+    log_event_string(&event, "message", message);
+    log_event_integer(&event, "suppressed", (int64_t)suppressed);
+    log_event_post(&event);
+}
+
+/* Whether a connect to the destination would come back here, or the client is such a connect. */
+static bool is_loop(struct session *session, const struct addr *destination)
+{
+    const struct relay_resources *resources = session->resources;
+
+    if (resources->own_connects != NULL &&
+        own_connects_has(resources->own_connects, &session->client, destination)) {
+        log_loop(session, destination,
+                 "a connection of culvert's own was redirected to it: let the rule pass over them");
+        return true;
+    }
+    if (destination_is_among(destination, resources->listening, resources->listening_count)) {
+        log_loop(session, destination,
+                 "the client dialled culvert itself: no rule has redirected it");
+        return true;
+    }
+    return false;
+}
+
+bool backend_find_destination(struct session *session, enum close_reason *reason)
+{
+    struct session_words *words = session_words(session);
+
+    if (words == NULL) {
+        *reason = CLOSE_NO_RESOURCES;
+        return false;
+    }
+    *reason = CLOSE_LOOP;
+    return destination_find(session->conn[FRONTEND].fd, &words->destination) &&
+           !is_loop(session, &words->destination);
+}
+
+/* The address that the server stands for. */
+static const struct addr *address_of(const struct session *session)
+{
+    return session->server->is_original ? &session->words->destination : &session->server->addr;
+}
+
+/* Notes the connection, lest a rule lead it back here unnoticed. */
+static void note_connect(struct session *session)
+{
+    struct session_words *words = session->words;
+    struct own_connects *connects = session->resources->own_connects;
+
+    if (!session->server->is_original || connects == NULL)
+        return;
+    backend_forget(session);
+    if (socket_local_addr(session->conn[BACKEND].fd, &words->source))
+        own_connects_note(connects, &words->source, &words->destination);
+}
+
+void backend_forget(struct session *session)
+{
+    struct session_words *words = session->words;
+
+    if (words == NULL || words->source.family == AF_UNSPEC)
+        return;
+    own_connects_forget(session->resources->own_connects, &words->source, &words->destination);
+    words->source.family = AF_UNSPEC;
+}
+
+/* ---- where from --------------------------------------------------------------------------------
+ */
+
+static void log_source(struct session *session, const struct addr *source, int error)
+{
+    struct log_event event;
+    char addr[ADDR_TEXT_BYTES];
+    char number[16];
+    uint64_t suppressed;
+
+    if (!log_limit_pass(&session->resources->source_log, clock_now_ms(), &suppressed))
+        return;
+    log_event_begin(&event, LOG_WARN, "source_failed");
+    log_event_string(&event, "pool", session->pool->name);
+    log_event_string(&event, "source", addr_text(source, addr));
+    log_event_string(&event, "errno", errno_word(error, number, sizeof(number)));
+    log_event_string(&event, "message",
+                     error == EADDRNOTAVAIL  ? "no interface of this machine has the address"
+                     : error == EPERM        ? "the right to connect from it is missing "
+                                               "(CAP_NET_ADMIN)"
+                     : error == EAFNOSUPPORT ? "the server's address is of another family"
+                                             : "the address cannot be connected from");
+    log_event_integer(&event, "suppressed", (int64_t)suppressed);
+    log_event_post(&event);
+}
+
+/* The source is at fault, not the server. */
+static int source_failed(struct session *session, const struct addr *source, int error,
+                         enum close_reason *reason)
+{
+    log_source(session, source, error);
+    *reason = CLOSE_SOURCE_FAILED;
+    return error;
+}
+
+/* `source` NULL: the kernel chooses. */
+static int connect_from(struct session *session, const struct addr *source,
+                        enum close_reason *reason)
+{
+    const struct addr *to = address_of(session);
+    struct conn *conn = &session->conn[BACKEND];
+    int fd = socket_open(to, &session->pool->options.socket);
+    int error;
+
+    if (fd == -1)
+        return errno;
+    conn_open(conn, fd, to->family != AF_UNIX);
+    if (source != NULL) {
+        error =
+            session->pool->options.is_transparent ? source_address_allow_any(fd, to->family) : 0;
+        if (error == 0)
+            error = source_address_bind(fd, source);
+        if (error != 0)
+            return source_failed(session, source, error, reason);
+    }
+    error = socket_connect(fd, to);
+    /* As from a loopback address to another machine. */
+    if (error == EINVAL && source != NULL)
+        return source_failed(session, source, error, reason);
+    if (error == 0 || error == EINPROGRESS)
+        note_connect(session);
+    return error;
+}
+
+/* The client's own address: of the server's family, or the session cannot be. */
+static int connect_from_client(struct session *session, enum close_reason *reason)
+{
+    const struct addr *client = &session->client;
+
+    if (client->family != address_of(session)->family)
+        return source_failed(session, client, EAFNOSUPPORT, reason);
+    return connect_from(session, client, reason);
+}
+
+/* Sessions take the addresses of the server's family in turn. One without a free port, or that is
+   not there, makes room for the next. */
+static int connect_from_pool(struct session *session, enum close_reason *reason)
+{
+    const struct pool_options *options = &session->pool->options;
+    bool is_v4 = address_of(session)->family == AF_INET;
+    const struct addr *sources = options->sources + (is_v4 ? 0 : options->source_v4_count);
+    unsigned count =
+        is_v4 ? options->source_v4_count : options->source_count - options->source_v4_count;
+    bool is_exhausted = false;
+    int error = 0;
+
+    for (unsigned i = 0; i < count && i < SOURCES_TRIED; i++) {
+        if (i > 0)
+            conn_reset(&session->conn[BACKEND]);
+        *reason = CLOSE_PORTS_EXHAUSTED;
+        error = connect_from(session, &sources[(session->id + i) % count], reason);
+        if (error != EADDRNOTAVAIL && *reason != CLOSE_SOURCE_FAILED)
+            break;
+        is_exhausted |= *reason == CLOSE_PORTS_EXHAUSTED;
+    }
+    if (is_exhausted && *reason == CLOSE_SOURCE_FAILED) {
+        *reason = CLOSE_PORTS_EXHAUSTED; /* of those that are there */
+        error = EADDRNOTAVAIL;
+    }
+    return error;
+}
+
+static bool has_source_for(const struct pool_options *options, int family)
+{
+    if (family == AF_INET)
+        return options->source_v4_count > 0;
+    return family == AF_INET6 && options->source_count > options->source_v4_count;
+}
 
 static int open_builtin(struct session *session, enum builtin_service service)
 {
@@ -20,28 +219,33 @@ static int open_builtin(struct session *session, enum builtin_service service)
     return 0;
 }
 
-static int open_socket(struct session *session)
+static int open_socket(struct session *session, enum close_reason *reason)
 {
-    const struct server *server = session->server;
-    int fd;
+    const struct pool_options *options = &session->pool->options;
+    int family;
 
-    if (server->builtin != BUILTIN_NONE)
-        return open_builtin(session, server->builtin);
-    fd = socket_open(&server->addr, &session->pool->options.socket);
-    if (fd == -1)
-        return errno;
-    conn_open(&session->conn[BACKEND], fd, server->addr.family != AF_UNIX);
-    return socket_connect(fd, &server->addr);
+    if (session->server->builtin != BUILTIN_NONE)
+        return open_builtin(session, session->server->builtin);
+    family = address_of(session)->family;
+    if (options->is_transparent && family != AF_UNIX)
+        return connect_from_client(session, reason);
+    if (has_source_for(options, family))
+        return connect_from_pool(session, reason);
+    return connect_from(session, NULL, reason);
 }
 
-int backend_open(struct session *session)
+int backend_open(struct session *session, enum close_reason *reason)
 {
-    int error = open_socket(session);
+    int error;
 
+    *reason = CLOSE_INTERNAL;
+    error = open_socket(session, reason);
     /* The client has its descriptor already: the slack serves where one more is wanting. */
     if ((error == EMFILE || error == ENFILE) && relay_give_up_slack(session->resources)) {
         conn_reset(&session->conn[BACKEND]);
-        error = open_socket(session);
+        error = open_socket(session, reason);
     }
+    if (*reason != CLOSE_SOURCE_FAILED)
+        *reason = close_reason_from_connect_error(error);
     return error;
 }

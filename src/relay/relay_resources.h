@@ -17,6 +17,7 @@
 #include "core/base.h"
 #include "core/buffer.h"
 #include "core/list.h"
+#include "core/log.h"
 #include "net/builtin.h"
 #include "net/conn.h"
 #include "net/pipe.h"
@@ -49,6 +50,12 @@ struct relay_resources {
     struct pipe_cache pipes;
     struct builtin_services builtin;
     struct relay_counters counters;
+    /* Of `server = original`: where this process listens, and what it has connected. */
+    const struct addr *listening;
+    unsigned listening_count;
+    struct own_connects *own_connects; /* NULL: no pool has such a server */
+    struct log_limit loop_log;
+    struct log_limit source_log;
 
     struct list sessions;       /* all of the worker's, oldest first */
     struct list run_queue;      /* sessions whose turn comes in the next loop turn */

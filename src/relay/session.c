@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/text.h"
 #include "net/socket.h"
+#include "relay/backend_open.h"
 #include "relay/handshake.h"
 #include "relay/step.h"
 
@@ -231,7 +232,7 @@ enum step session_refuse(struct session *session, enum close_reason reason, enum
     return STEP_OVER;
 }
 
-static struct session_words *words_of(struct session *session)
+struct session_words *session_words(struct session *session)
 {
     if (session->words == NULL)
         session->words = calloc(1, sizeof(*session->words));
@@ -245,7 +246,7 @@ bool session_keep_sni(struct session *session, const char *name, size_t length)
 
     if (length == 0)
         return true;
-    words = words_of(session);
+    words = session_words(session);
     sni = malloc(length + 1);
     if (words == NULL || sni == NULL || text_fold_name(sni, name, length) == 0) {
         free(sni);
@@ -263,7 +264,7 @@ const char *session_sni(const struct session *session)
 
 void session_keep_words(struct session *session, const char *text)
 {
-    struct session_words *words = text != NULL ? words_of(session) : NULL;
+    struct session_words *words = text != NULL ? session_words(session) : NULL;
 
     if (words != NULL && words->tls_error == NULL)
         words->tls_error = strdup(text);
@@ -315,6 +316,7 @@ static void session_close(struct session *session)
     for (unsigned i = 0; i < session->tried_count; i++)
         pool_forget(session->pool->servers[session->tried[i]]);
     if (session->words != NULL) {
+        backend_forget(session);
         free(session->words->sni);
         free(session->words->tls_error);
     }
@@ -551,6 +553,16 @@ static uint32_t frontend_rtt_us(const struct session *session)
     return info.tcpi_rtt;
 }
 
+static void describe_words(const struct session_words *words, struct session_record *record)
+{
+    copy_text(record->tls_error, words->tls_error, sizeof(record->tls_error));
+    if (words->destination.family != AF_UNSPEC) {
+        struct text text = text_over(record->server_addr, sizeof(record->server_addr));
+
+        addr_format(&words->destination, &text);
+    }
+}
+
 void session_describe(const struct session *session, struct session_record *record)
 {
     const struct flow *flow = session->flow;
@@ -577,7 +589,7 @@ void session_describe(const struct session *session, struct session_record *reco
                               session->listener->snapshot->process.client_ip);
     copy_text(record->sni, session_sni(session), sizeof(record->sni));
     if (session->words != NULL)
-        copy_text(record->tls_error, session->words->tls_error, sizeof(record->tls_error));
+        describe_words(session->words, record);
     strcpy(record->tls, session_tls_word(session->client_tls));
     strcpy(record->server_tls, session_tls_word(session->server_tls));
     record->reason = session->close_reason;

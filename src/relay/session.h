@@ -61,6 +61,10 @@ enum step {
 struct session_words {
     char *sni;       /* the name that the client asks for; NULL: none is known */
     char *tls_error; /* what there is to say of a failure of TLS; NULL: nothing */
+    /* `server = original`, else both AF_UNSPEC: where the client wanted to go, and our end of the
+       connection to there, once it is noted (net/own_connects.h). */
+    struct addr destination;
+    struct addr source;
 };
 
 struct session {

@@ -77,6 +77,9 @@ enum step session_cut(struct session *session, enum close_reason reason);
 /* Over before the relay: the client is refused as the listener says. */
 enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how);
 
+/* The session's words, made when there are none yet; NULL without memory. */
+struct session_words *session_words(struct session *session);
+
 /* Remembers the name that the client asks for: `length` bytes, kept in lower case and without a
    trailing dot. An empty one is none. False without memory. */
 bool session_keep_sni(struct session *session, const char *name, size_t length) CULVERT_MUST_CHECK;

@@ -48,6 +48,8 @@ static enum connect_result result_of(enum close_reason reason, int error)
         return CONNECT_TIMED_OUT;
     if (reason == CLOSE_PORTS_EXHAUSTED)
         return CONNECT_PORTS_EXHAUSTED;
+    if (reason == CLOSE_SOURCE_FAILED)
+        return CONNECT_SOURCE_FAILED;
     if (reason == CLOSE_SERVER_TLS)
         return CONNECT_TLS;
     return error == ECONNRESET ? CONNECT_RESET : CONNECT_UNREACHABLE;
@@ -146,10 +148,11 @@ static enum step start_attempt(struct session *session)
         if (session->tried_count > 1)
             counter_add(&session->resources->counters.pools[session->pool->index].retries, 1);
 
-        error = backend_open(session);
+        error = backend_open(session, &reason);
         if (error == 0 || error == EINPROGRESS) {
             if (!session_watch(session, BACKEND)) {
                 error = ENOMEM;
+                reason = CLOSE_NO_RESOURCES;
             } else if (error == 0) {
                 return connected(session);
             } else {
@@ -158,11 +161,21 @@ static enum step start_attempt(struct session *session)
                 return STEP_WAIT;
             }
         }
-        reason = close_reason_from_connect_error(error);
         attempt_failed(session, reason, error);
         if (reason == CLOSE_NO_RESOURCES)
             break; /* another server would need the same descriptor or memory */
     }
+    return give_up(session);
+}
+
+/* The server is wherever the client wanted to go. */
+static enum step start_original(struct session *session)
+{
+    enum close_reason reason;
+
+    if (backend_find_destination(session, &reason))
+        return start_attempt(session);
+    session->close_reason = reason;
     return give_up(session);
 }
 
@@ -207,7 +220,8 @@ enum step step_connect_run(struct session *session)
         if (fault_waits_for_client(session))
             return STEP_WAIT;
         session_set_phase(session, PHASE_CONNECT);
-        return start_attempt(session);
+        return session->pool->options.is_original ? start_original(session)
+                                                  : start_attempt(session);
     }
     if (session->active_side == FRONTEND) {
         /* Data, an end or a reset: its events do not tell. The tick will look, if it comes to

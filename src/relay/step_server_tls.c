@@ -5,18 +5,33 @@
  * Another server is not tried when it fails: this one has been reached, and what it says of itself
  * is for the operator to hear.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
 #include "relay/handshake.h"
 #include "relay/step.h"
 
+/* The name that the server must prove to have. Where clients choose the server it is the one that
+   the client asks for, else the address it dialled, unless the configuration says. */
+static const char *name_of_server(const struct session *session, char buffer[INET6_ADDRSTRLEN])
+{
+    const struct addr *destination;
+
+    if (session->server->tls_name != NULL || !session->server->is_original)
+        return session->server->tls_name;
+    if (session_sni(session) != NULL)
+        return session_sni(session);
+    destination = &session->words->destination;
+    return inet_ntop(destination->family, &destination->v6, buffer, INET6_ADDRSTRLEN);
+}
+
 static bool begin(struct session *session)
 {
-    const struct server *server = session->server;
+    char buffer[INET6_ADDRSTRLEN];
     const struct tls_target target = {
-        .server_name = server->tls_name,
-        .session_key = server->serial,
+        .server_name = name_of_server(session, buffer),
+        .session_key = session->server->serial,
     };
 
     return handshake_begin(session, BACKEND, session->pool->options.tls, &target);

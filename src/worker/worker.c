@@ -247,6 +247,9 @@ bool worker_start(struct worker *worker, int cpu, struct error *error)
             return error_set(error, EX_OSERR, "no memory for a listening socket of worker %u",
                              worker->number);
     }
+    worker->resources.listening = worker->shared->listening;
+    worker->resources.listening_count = worker->shared->listening_count;
+    worker->resources.own_connects = worker->shared->own_connects;
     pthread_attr_init(&attributes);
     if (cpu >= 0) {
         cpu_set_t cpus;

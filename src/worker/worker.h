@@ -17,6 +17,8 @@
 #include "core/buffer.h"
 #include "core/error.h"
 #include "core/log.h"
+#include "net/addr.h"
+#include "net/own_connects.h"
 #include "net/pipe.h"
 #include "config/snapshot.h"
 #include "relay/relay_counters.h"
@@ -33,6 +35,11 @@ struct worker_shared {
     int max_connections;  /* of the process */
     _Atomic int sessions; /* places taken in the process */
     int log_wake_fd;      /* the logger's eventfd */
+
+    /* For sessions with `server = original`; set before the first worker starts. */
+    struct addr *listening; /* where the process takes connections; owned */
+    unsigned listening_count;
+    struct own_connects *own_connects; /* owned; NULL: no pool has such a server */
 };
 
 /* Listening sockets of one listener for one worker, opened by the control thread. */

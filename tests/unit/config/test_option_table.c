@@ -81,6 +81,8 @@ static const char *good_value(const struct option *option)
         return "";
     case VALUE_ADDR:
         return "127.0.0.1:0";
+    case VALUE_IP:
+        return "10.0.0.1 ::1";
     case VALUE_SERVER:
         return "one 127.0.0.1:8 weight=2, 127.0.0.1:9 backup";
     case VALUE_PREFIX:
@@ -126,6 +128,8 @@ static const char *bad_value(const struct option *option)
         return "nonsense";
     case VALUE_ADDR:
         return "127.0.0.1:99999";
+    case VALUE_IP:
+        return "127.0.0.1:80";
     case VALUE_SERVER:
         return "127.0.0.1:0";
     case VALUE_PREFIX:
