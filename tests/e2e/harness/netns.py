@@ -7,6 +7,7 @@ it starts are born in the same place. Unix socket paths still work from outside.
 import ctypes
 import functools
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -61,3 +62,68 @@ def in_network_namespace(**sysctls):
         return run
 
     return decorate
+
+
+def run_ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+
+def run_nft(rules):
+    """Load rules into the namespace of this thread."""
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+def route_marked_packets_here():
+    """What a TPROXY rule marks, and the answers to sockets with foreign addresses, stay here."""
+    for version in ("-4", "-6"):
+        run_ip(version, "rule", "add", "fwmark", "1", "lookup", "100")
+        run_ip(version, "route", "add", "local", "default", "dev", "lo", "table", "100")
+
+
+class Neighbour:
+    """Another machine: a namespace of its own, joined to this thread's by a pair of interfaces.
+
+    This side has the addresses 10.N.0.1 and fd00:N::1, the other one 10.N.0.2 and fd00:N::2 and its
+    default routes through here. `call` runs a function over there; sockets stay where they were made.
+    """
+
+    def __init__(self, number):
+        self.v4, self.v6 = f"10.{number}.0.2", f"fd00:{number}::2"
+        self.jobs = queue.Queue()
+        self.thread = threading.Thread(target=self.live, daemon=True)
+        self.thread.start()
+        near, far = f"near{number}", f"far{number}"
+        tid = self.call(threading.get_native_id)
+        run_ip("link", "add", near, "type", "veth", "peer", "name", far)
+        run_ip("link", "set", far, "netns", str(tid))
+        self.give(near, f"10.{number}.0.1/24", f"fd00:{number}::1/64")
+        self.call(self.give, far, f"{self.v4}/24", f"{self.v6}/64")
+        self.call(run_ip, "route", "add", "default", "via", f"10.{number}.0.1")
+        self.call(run_ip, "-6", "route", "add", "default", "via", f"fd00:{number}::1")
+
+    @staticmethod
+    def give(interface, *addresses):
+        for address in addresses:
+            run_ip("addr", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
+        run_ip("link", "set", interface, "up")
+
+    def live(self):
+        enter({})
+        while (job := self.jobs.get()) is not None:
+            function, arguments, answer = job
+            try:
+                answer.put((function(*arguments), None))
+            except BaseException as error:  # handed to the thread that waits
+                answer.put((None, error))
+
+    def call(self, function, *arguments, **named):
+        answer = queue.Queue()
+        self.jobs.put((functools.partial(function, **named), arguments, answer))
+        result, error = answer.get()
+        if error is not None:
+            raise error
+        return result
+
+    def close(self):
+        self.jobs.put(None)
+        self.thread.join()

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`source`: sessions leave from the pool's own addresses, in turn; ports that run out on one are
+found on the next, and are never the server's fault."""
+import collections
+
+from harness.culvert import relay_to
+from harness.netns import in_network_namespace, run_ip, set_sysctl
+from harness.peer import RST, Listener, connect, exchange
+from harness.wait import wait_until
+
+
+def source_of(served):
+    return served.peer_name().rpartition(":")[0].strip("[]")
+
+
+def test_in_turn(culvert):
+    server = Listener()
+    relay = culvert(relay_to(server, pool={"source": "127.0.3.1 127.0.3.2, 127.0.3.3"}))
+    seen = []
+    for _ in range(6):
+        client = connect(relay.address())
+        served = server.accept()
+        seen.append(source_of(served))
+        exchange(client, served)
+    assert len(set(seen[:3])) == 3
+    assert seen[:3] == seen[3:]
+    assert set(seen) == {"127.0.3.1", "127.0.3.2", "127.0.3.3"}
+
+
+@in_network_namespace()
+def test_each_family_has_its_own(culvert):
+    run_ip("addr", "add", "fd00:5::1/128", "dev", "lo", "nodad")
+    four, six = Listener("v4"), Listener("v6")
+    relay = culvert(relay_to([four, six], pool={"source": "127.0.3.1 fd00:5::1",
+                                                "balance": "roundrobin"}))
+    for _ in range(2):
+        connect(relay.address())
+    assert source_of(four.accept()) == "127.0.3.1"
+    assert source_of(six.accept()) == "fd00:5::1"
+
+
+def test_a_family_without_one_is_left_to_the_kernel(culvert):
+    server = Listener("v6")
+    relay = culvert(relay_to(server, pool={"source": "127.0.3.1"}))
+    exchange(connect(relay.address()), server.accept())
+
+
+@in_network_namespace()
+def test_ports_of_two_addresses(culvert):
+    """Twenty ports on each of two addresses carry forty sessions; the next one is refused, and served
+    as soon as one has ended (CN6)."""
+    server = Listener()
+    relay = culvert(relay_to(server, pool={"source": "127.0.3.1 127.0.3.2"}))
+    address = relay.address()
+    set_sysctl("net/ipv4/ip_local_port_range", "42000 42019")
+    live, refused = [], []
+    for number in range(44):
+        client = connect(address, source=f"127.0.2.{number + 1}")
+        served, end = client.outcome(server)
+        if served:
+            live.append((client, served))
+        else:
+            assert end == RST
+            refused.append(client)
+    counts = collections.Counter(source_of(served) for _, served in live)
+    assert len(live) > 20 and max(counts.values()) <= 20 and len(counts) == 2
+    assert refused
+    assert {relay.record_of(client)["reason"] for client in refused} == {"ports_exhausted"}
+    assert relay.metric("culvert_connects_total", result="ports_exhausted") == len(refused)
+    assert relay.metric("culvert_server_up") == 1
+    client, served = live.pop()
+    served.rst()
+    client.expect_end(RST)
+    wait_until(lambda: relay.sessions_total() == len(live), 5, "one session to end")
+    client = connect(address, source="127.0.4.1")
+    exchange(client, server.accept())
+
+
+@in_network_namespace()
+def test_an_address_that_is_not_there(culvert):
+    """It is passed over as long as another one will do; alone it ends the session with its reason."""
+    server = Listener()
+    relay = culvert(relay_to(server, pool={"source": "192.0.2.7 127.0.3.2", "max_fails": 1}))
+    for _ in range(4):
+        client = connect(relay.address())
+        served = server.accept()
+        assert source_of(served) == "127.0.3.2"
+        exchange(client, served)
+    event = relay.wait_record(lambda one: one["event"] == "source_failed")
+    assert event["source"].startswith("192.0.2.7") and event["errno"] == "EADDRNOTAVAIL"
+    assert "no interface" in event["message"]
+
+    relay = culvert(relay_to([server, Listener()], pool={"source": "192.0.2.7", "max_fails": 1}))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    record = relay.record_of(client)
+    assert (record["reason"], record["errno"]) == ("source_failed", "EADDRNOTAVAIL")
+    assert record["retries"] == 1
+    assert relay.metric("culvert_server_up") == 2
+    # It comes to the machine: nothing has to be started again.
+    run_ip("addr", "add", "192.0.2.7/32", "dev", "lo")
+    client = connect(relay.address())
+    served, _ = client.outcome(server)
+    assert served and source_of(served) == "192.0.2.7"
+    exchange(client, served)
+
+
+@in_network_namespace()
+def test_an_address_that_does_not_lead_to_the_server(culvert):
+    """A loopback address cannot reach another machine: no fault of that machine."""
+    run_ip("link", "add", "out", "type", "dummy")
+    run_ip("addr", "add", "10.6.0.1/24", "dev", "out")
+    run_ip("link", "set", "out", "up")
+    relay = culvert(relay_to("10.6.0.9:80", pool={"source": "127.0.3.1", "connect_timeout": "1s"}))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    record = relay.record_of(client)
+    assert (record["reason"], record["errno"]) == ("source_failed", "EINVAL")
