@@ -58,7 +58,10 @@ static const char *const close_advice[CLOSE_REASON_COUNT] = {
     [CLOSE_CONNECT_FAILED] = "errno: routing, a firewall that rejects, permissions of a unix "
                              "socket",
     [CLOSE_PORTS_EXHAUSTED] = "net.ipv4.ip_local_port_range and tcp_tw_reuse, or give the pool "
-                              "more server addresses",
+                              "more addresses: source, or more servers",
+    [CLOSE_SOURCE_FAILED] = "event=source_failed before, and the machine's addresses (ip addr)",
+    [CLOSE_LOOP] = "event=loop before, and the rules that redirect clients (nft list ruleset): "
+                   "they must pass over culvert's own connections",
     [CLOSE_DNS_FAILED] = "the warnings at start and /etc/resolv.conf; restart once the name "
                          "resolves",
     [CLOSE_NO_RESOURCES] = "errno, open_files, and the memory limit of the machine or container",

@@ -24,7 +24,7 @@ def port_of(address):
 
 def redirect(hook, port, more=""):
     """Everything dialled on ports below 30000 goes to `port`."""
-    run_nft(f"""table inet redirect {{
+    run_nft(f"""table inet lead {{
         chain {hook} {{
             type nat hook {hook} priority -100;
             {more}

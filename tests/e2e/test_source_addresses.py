@@ -4,7 +4,7 @@ found on the next, and are never the server's fault."""
 import collections
 
 from harness.culvert import relay_to
-from harness.netns import in_network_namespace, run_ip, set_sysctl
+from harness.netns import Neighbour, in_network_namespace, run_ip, set_sysctl
 from harness.peer import RST, Listener, connect, exchange
 from harness.wait import wait_until
 
@@ -108,11 +108,13 @@ def test_an_address_that_is_not_there(culvert):
 @in_network_namespace()
 def test_an_address_that_does_not_lead_to_the_server(culvert):
     """A loopback address cannot reach another machine: no fault of that machine."""
-    run_ip("link", "add", "out", "type", "dummy")
-    run_ip("addr", "add", "10.6.0.1/24", "dev", "out")
-    run_ip("link", "set", "out", "up")
-    relay = culvert(relay_to("10.6.0.9:80", pool={"source": "127.0.3.1", "connect_timeout": "1s"}))
+    machine = Neighbour(1)
+    server = machine.call(Listener, host=machine.v4)
+    relay = culvert(relay_to(server, pool={"source": "127.0.3.1"}))
     client = connect(relay.address())
     client.expect_end(RST)
     record = relay.record_of(client)
     assert (record["reason"], record["errno"]) == ("source_failed", "EINVAL")
+    assert relay.metric("culvert_connects_total", result="source_failed") == 1
+    assert server.nobody_came()
+    machine.close()
