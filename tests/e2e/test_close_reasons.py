@@ -203,6 +203,22 @@ def test_ports_exhausted(culvert):
     assert check(relay, client, "ports_exhausted", "connect")["errno"] == "EADDRNOTAVAIL"
 
 
+@reason("source_failed")
+def test_source_failed(culvert):
+    relay = culvert(relay_to(Listener(), pool={"source": "192.0.2.7"}))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "source_failed", "connect")["errno"] == "EADDRNOTAVAIL"
+
+
+@reason("loop")
+def test_loop(culvert):
+    relay = culvert(relay_to("original"))
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "loop", "connect")["server_addr"] == relay.address()
+
+
 @reason("dns_failed")
 @in_network_namespace()
 def test_dns_failed(culvert):
