@@ -16,6 +16,7 @@
 #include "config/snapshot_process.h"
 #include "config/validate.h"
 #include "config/validate_addresses.h"
+#include "config/validate_balance.h"
 #include "config/validate_outgoing.h"
 #include "config/validate_tls.h"
 
@@ -58,6 +59,7 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
     if (!tls_uses_list(&config->tls, &config->settings))
         (void)diagnostics_out_of_memory(&config->diagnostics);
     validate(&config->settings, &config->diagnostics);
+    validate_balance(&config->settings, &config->diagnostics);
     validate_tls(&config->settings, &config->tls, &config->diagnostics);
     validate_outgoing(&config->settings, &config->diagnostics);
     /* Look-ups may take long: not for a configuration that is refused anyway. */

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "pool/maglev.h"
+
 #define SECOND ((int64_t)1000000)
 #define KIB ((int64_t)1024)
 #define MIB (1024 * KIB)
@@ -921,24 +923,36 @@ const struct option option_table[OPTION_COUNT] = {
                       .key = "balance",
                       .type = VALUE_ENUM,
                       .in_defaults = true,
-                      .words = "leastconn roundrobin random first",
-                      .later_words = "maglev",
+                      .words = "leastconn roundrobin random first maglev",
                       .fallback = "leastconn",
                       .reload = RELOAD_NEW,
                       .help =
                           "how a server is chosen: fewest sessions for its weight, in turn, the "
-                          "better of two at random, or the first that is usable",
+                          "better of two at random, the first that is usable, or the same one "
+                          "for the same hash_key on every replica (maglev)",
                       .peers = "HAProxy balance, nginx least_conn, Envoy lb_policy"},
     [POOL_HASH_KEY] = {.section = SECTION_POOL,
                        .key = "hash_key",
-                       .type = VALUE_STRING,
+                       .type = VALUE_ENUM,
                        .in_defaults = true,
-                       .is_later = true},
+                       .words = "source source_port destination sni",
+                       .fallback = "source",
+                       .reload = RELOAD_NEW,
+                       .help = "what decides with balance = maglev: the client's address, with its "
+                               "port, the address and port it dialled, or the name it asks for "
+                               "(without one, its address)",
+                       .peers = "nginx hash, Envoy hash_policy"},
     [POOL_MAGLEV_SIZE] = {.section = SECTION_POOL,
                           .key = "maglev_size",
                           .type = VALUE_INT,
                           .in_defaults = true,
-                          .is_later = true},
+                          .least = MAGLEV_SIZE_LEAST,
+                          .most = MAGLEV_SIZE_MOST,
+                          .fallback = "65537",
+                          .reload = RELOAD_NEW,
+                          .help = "slots of the table of balance = maglev, a prime; replicas that "
+                                  "are to agree have the same",
+                          .peers = "Envoy table_size"},
     [POOL_HEALTH] = {.section = SECTION_POOL,
                      .key = "health",
                      .type = VALUE_STRING,
@@ -969,12 +983,20 @@ const struct option option_table[OPTION_COUNT] = {
                         .key = "fail_open",
                         .type = VALUE_BOOL,
                         .in_defaults = true,
-                        .is_later = true},
+                        .fallback = "no",
+                        .reload = RELOAD_LIVE,
+                        .help = "while no server of the pool is usable, try those that are down "
+                                "all the same, but for drained and disabled ones",
+                        .peers = "Envoy panic threshold"},
     [POOL_SLOW_START] = {.section = SECTION_POOL,
                          .key = "slow_start",
                          .type = VALUE_DURATION,
                          .in_defaults = true,
-                         .is_later = true},
+                         .fallback = "off",
+                         .reload = RELOAD_LIVE,
+                         .help = "a server that has come back gets a tenth of its share at first, "
+                                 "and all of it after this time",
+                         .peers = "HAProxy slowstart, nginx slow_start"},
     [POOL_CONNECT_TIMEOUT] = {.section = SECTION_POOL,
                               .key = "connect_timeout",
                               .type = VALUE_DURATION,

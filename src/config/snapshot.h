@@ -58,7 +58,7 @@ struct listener_config {
     struct tls_profile *tls; /* terminates, unless a route says otherwise; borrowed; or NULL */
     enum starttls starttls;
     bool terminates_tls; /* by `tls` or by that of one of its routes */
-    bool peeks_hello;    /* routes, their tls or no_route = alert need the ClientHello */
+    bool peeks_hello;    /* routes, their tls, no_route = alert or hash_key = sni need the hello */
 
     int max_connections; /* 0 = no limit of its own */
     int64_t preread_timeout_ms;

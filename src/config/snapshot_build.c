@@ -364,13 +364,32 @@ static bool fill_tallies(struct builder *builder)
     return true;
 }
 
+/* A name that decides which server it will be is read before, unless our own TLS learns it. */
+static void peek_for_keys(struct snapshot *snapshot)
+{
+    for (unsigned i = 0; i < snapshot->tally_count; i++) {
+        const struct tally *tally = &snapshot->tallies[i];
+        struct listener_config *listener = &snapshot->listeners[tally->listener_index];
+        const struct pool_options *options;
+
+        if (tally->pool_index < 0 || listener->tls != NULL)
+            continue;
+        options = &snapshot->pools[tally->pool_index].options;
+        if (options->balance == BALANCE_MAGLEV && options->hash_key == HASH_SNI)
+            listener->peeks_hello = true;
+    }
+}
+
 static bool fill(struct builder *builder)
 {
-    return take_profiles(builder) &&
-           snapshot_process_fill(builder->settings, &builder->snapshot->process) &&
-           snapshot_fill_pools(builder->snapshot, builder->settings, builder->tls,
-                               builder->pool_of_listener) &&
-           fill_listeners(builder) && fill_routes(builder) && fill_tallies(builder);
+    if (!take_profiles(builder) ||
+        !snapshot_process_fill(builder->settings, &builder->snapshot->process) ||
+        !snapshot_fill_pools(builder->snapshot, builder->settings, builder->tls,
+                             builder->pool_of_listener) ||
+        !fill_listeners(builder) || !fill_routes(builder) || !fill_tallies(builder))
+        return false;
+    peek_for_keys(builder->snapshot);
+    return true;
 }
 
 struct snapshot *snapshot_build(const struct settings *settings, struct tls_uses *tls,

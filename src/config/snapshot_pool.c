@@ -73,10 +73,15 @@ static struct pool_options pool_options(const struct pools_builder *builder,
 {
     const struct settings *settings = builder->settings;
     static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
-                                         BALANCE_FIRST};
+                                         BALANCE_FIRST, BALANCE_MAGLEV};
+    static const enum hash_key keys[] = {HASH_SOURCE, HASH_SOURCE_PORT, HASH_DESTINATION, HASH_SNI};
 
     return (struct pool_options){
         .balance = words[settings_word(settings, section, POOL_BALANCE)],
+        .hash_key = keys[settings_word(settings, section, POOL_HASH_KEY)],
+        .maglev_size = (unsigned)settings_number(settings, section, POOL_MAGLEV_SIZE),
+        .slow_start_ms = settings_ms(settings, section, POOL_SLOW_START),
+        .fail_open = settings_number(settings, section, POOL_FAIL_OPEN) != 0,
         .max_fails = (int)settings_number(settings, section, POOL_MAX_FAILS),
         .fail_timeout_ms = settings_ms(settings, section, POOL_FAIL_TIMEOUT),
         .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),

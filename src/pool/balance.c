@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * balance.c - leastconn, roundrobin, random and first.
+ * balance.c - leastconn, roundrobin, random, first and maglev.
  *
  * Each policy reads the servers with relaxed loads and takes a place with one compare-and-swap, so
  * the counts are those of the whole process and no limit is exceeded.
@@ -29,6 +29,8 @@ const char *balance_word(enum balance balance)
         return "random";
     case BALANCE_FIRST:
         return "first";
+    case BALANCE_MAGLEV:
+        return "maglev";
     }
     return "";
 }
@@ -125,8 +127,27 @@ bool balance_tier_init(struct balance_tier *tier, struct server *const *servers,
     return lay_out_turns(tier);
 }
 
+bool balance_tier_hash(struct balance_tier *tier, unsigned maglev_size)
+{
+    struct maglev_entry *entries = calloc(tier->count, sizeof(*entries));
+    char(*addrs)[ADDR_TEXT_BYTES] = calloc(tier->count, sizeof(*addrs));
+    bool is_done = false;
+
+    if (entries != NULL && addrs != NULL) {
+        for (unsigned i = 0; i < tier->count; i++)
+            entries[i] = (struct maglev_entry){.name = tier->servers[i]->name,
+                                               .addr = server_addr_text(tier->servers[i], addrs[i]),
+                                               .weight = weight_of(tier->servers[i])};
+        is_done = maglev_init(&tier->maglev, entries, tier->count, maglev_size);
+    }
+    free(entries);
+    free(addrs);
+    return is_done;
+}
+
 void balance_tier_release(struct balance_tier *tier)
 {
+    maglev_release(&tier->maglev);
     free(tier->servers);
     free(tier->turns);
     tier->servers = NULL;
@@ -163,7 +184,35 @@ bool balance_has_tried(const struct balance_request *request, const struct serve
 
 static bool is_usable(const struct balance_request *request, const struct server *server)
 {
-    return server_is_usable(server) && !balance_has_tried(request, server);
+    return (request->is_desperate ? server_may_be_tried(server) : server_is_usable(server)) &&
+           !balance_has_tried(request, server);
+}
+
+unsigned balance_share(const struct balance_request *request, const struct server *server)
+{
+    const unsigned least = BALANCE_SHARE_WHOLE / 10;
+    int64_t since_ms;
+    int64_t elapsed_ms;
+
+    if (request->slow_start_ms == 0)
+        return BALANCE_SHARE_WHOLE;
+    since_ms = atomic_load_explicit(&server->up_since_ms, memory_order_relaxed);
+    elapsed_ms = request->now_ms - since_ms;
+    if (since_ms == 0 || elapsed_ms >= request->slow_start_ms)
+        return BALANCE_SHARE_WHOLE;
+    if (elapsed_ms <= 0)
+        return least;
+    return least + (unsigned)((double)(BALANCE_SHARE_WHOLE - least) * (double)elapsed_ms /
+                              (double)request->slow_start_ms);
+}
+
+/* Whether a server in its slow start lets this turn go by. */
+static bool passes_turn(const struct balance_request *request, const struct server *server)
+{
+    unsigned share = balance_share(request, server);
+
+    return share < BALANCE_SHARE_WHOLE &&
+           balance_random_below(request->seed, BALANCE_SHARE_WHOLE) >= share;
 }
 
 /* A usable server with a place. `*active` is its count, for the comparison and the taking. */
@@ -191,10 +240,18 @@ static bool take_if_open(struct balance_request *request, struct server *server)
     return false;
 }
 
-/* Whether one more session is a smaller load, by weight, for `a` than for `b`. */
-static bool is_lighter(const struct server *a, int a_active, const struct server *b, int b_active)
+/* The weight that counts now, in 1/65536. */
+static int64_t weight_now(const struct balance_request *request, const struct server *server)
 {
-    return ((int64_t)a_active + 1) * weight_of(b) < ((int64_t)b_active + 1) * weight_of(a);
+    return (int64_t)weight_of(server) * balance_share(request, server);
+}
+
+/* Whether one more session is a smaller load, by weight, for `a` than for `b`. */
+static bool is_lighter(const struct balance_request *request, const struct server *a, int a_active,
+                       const struct server *b, int b_active)
+{
+    return ((int64_t)a_active + 1) * weight_now(request, b) <
+           ((int64_t)b_active + 1) * weight_now(request, a);
 }
 
 /* The lightest open server, the first of several from `start` on. */
@@ -210,7 +267,7 @@ static struct server *find_lightest(const struct balance_tier *tier,
 
         if (!is_open(request, server, &here))
             continue;
-        if (lightest == NULL || is_lighter(server, here, lightest, *active)) {
+        if (lightest == NULL || is_lighter(request, server, here, lightest, *active)) {
             lightest = server;
             *active = here;
         }
@@ -243,10 +300,10 @@ static struct server *pick_leastconn(struct balance_tier *tier, struct balance_r
 static struct server *pick_first(struct balance_tier *tier, struct balance_request *request)
 {
     for (unsigned i = 0; i < tier->count; i++) {
-        if (take_if_open(request, tier->servers[i]))
+        if (!passes_turn(request, tier->servers[i]) && take_if_open(request, tier->servers[i]))
             return tier->servers[i];
     }
-    return NULL;
+    return request->slow_start_ms == 0 ? NULL : pick_leastconn(tier, request);
 }
 
 /*
@@ -259,7 +316,7 @@ static struct server *pick_roundrobin(struct balance_tier *tier, struct balance_
         uint64_t ticket = atomic_fetch_add_explicit(&tier->ticket, 1, memory_order_relaxed);
         struct server *server = tier->servers[tier->turns[ticket % tier->turn_count]];
 
-        if (take_if_open(request, server))
+        if (!passes_turn(request, server) && take_if_open(request, server))
             return server;
     }
     /* Hardly any turn leads to an open server: take those by their load. */
@@ -278,10 +335,11 @@ static struct server *pick_random(struct balance_tier *tier, struct balance_requ
         for (unsigned i = 0; i < 2; i++) {
             drawn[i] =
                 tier->servers[tier->turns[balance_random_below(request->seed, tier->turn_count)]];
-            is_candidate[i] = is_open(request, drawn[i], &active[i]);
+            is_candidate[i] =
+                !passes_turn(request, drawn[i]) && is_open(request, drawn[i], &active[i]);
         }
         if (is_candidate[0] && is_candidate[1])
-            choice = is_lighter(drawn[1], active[1], drawn[0], active[0]);
+            choice = is_lighter(request, drawn[1], active[1], drawn[0], active[0]);
         else if (is_candidate[0] || is_candidate[1])
             choice = is_candidate[1];
         else
@@ -290,6 +348,38 @@ static struct server *pick_random(struct balance_tier *tier, struct balance_requ
             return drawn[choice];
     }
     return pick_leastconn(tier, request);
+}
+
+/* Whether this key is among those that a server in its slow start does not serve yet: always the
+   same ones, so that a client that has returned to it stays. */
+static bool is_early(const struct balance_request *request, const struct server *server)
+{
+    return (uint32_t)request->hash >> 16 >= balance_share(request, server);
+}
+
+static struct server *pick_maglev(struct balance_tier *tier, struct balance_request *request)
+{
+    bool has_early = false;
+    struct maglev_walk walk = maglev_walk_begin(&tier->maglev, request->hash);
+    int index;
+
+    while ((index = maglev_walk_next(&walk)) >= 0) {
+        struct server *server = tier->servers[index];
+
+        if (is_early(request, server))
+            has_early = true;
+        else if (take_if_open(request, server))
+            return server;
+    }
+    if (!has_early)
+        return NULL;
+    /* No other server can serve it. */
+    walk = maglev_walk_begin(&tier->maglev, request->hash);
+    while ((index = maglev_walk_next(&walk)) >= 0) {
+        if (take_if_open(request, tier->servers[index]))
+            return tier->servers[index];
+    }
+    return NULL;
 }
 
 struct server *balance_pick(enum balance balance, struct balance_tier *tier,
@@ -306,6 +396,8 @@ struct server *balance_pick(enum balance balance, struct balance_tier *tier,
         return pick_random(tier, request);
     case BALANCE_FIRST:
         return pick_first(tier, request);
+    case BALANCE_MAGLEV:
+        return pick_maglev(tier, request);
     }
     return NULL;
 }

@@ -163,6 +163,9 @@ static bool make_tiers(const struct pool *pool, struct pool_members *members)
         if (!balance_tier_init(&members->tiers[members->tier_count++], &members->servers[first],
                                i - first))
             return false;
+        if (pool->options.balance == BALANCE_MAGLEV &&
+            !balance_tier_hash(&members->tiers[members->tier_count - 1], pool->options.maglev_size))
+            return false;
         take_over_ticket(pool, &members->tiers[members->tier_count - 1]);
         first = i;
     }

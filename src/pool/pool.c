@@ -40,29 +40,55 @@ static bool may_return(const struct server *server)
            server_has_address(server);
 }
 
-/* The trial of a server whose ejection has ended, with a place taken; NULL when none is due. */
+/* Takes a place on an ejected server whose ejection has ended, for the one trial. */
+static bool take_trial(const struct balance_request *request, struct server *server)
+{
+    if (health_of(server) != SERVER_EJECTED ||
+        request->now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
+        !may_return(server) || balance_has_tried(request, server) || !server_take_place(server))
+        return false;
+    if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
+        return true;
+    atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+    return false;
+}
+
+/* The trial that is due, with a place taken; NULL when none is. */
 static struct server *pick_trial(const struct balance_tier *tier,
-                                 const struct balance_request *request, int64_t now_ms)
+                                 const struct balance_request *request)
 {
     for (unsigned i = 0; i < tier->count; i++) {
-        struct server *server = tier->servers[i];
+        if (take_trial(request, tier->servers[i]))
+            return tier->servers[i];
+    }
+    return NULL;
+}
 
-        if (health_of(server) != SERVER_EJECTED ||
-            now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
-            !may_return(server) || balance_has_tried(request, server) || !server_take_place(server))
-            continue;
-        if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
+/* The same for a key: of the servers that it would rather have than the one it gets. */
+static struct server *pick_trial_of_key(const struct balance_tier *tier,
+                                        const struct balance_request *request)
+{
+    struct maglev_walk walk = maglev_walk_begin(&tier->maglev, request->hash);
+    int index;
+
+    while ((index = maglev_walk_next(&walk)) >= 0) {
+        struct server *server = tier->servers[index];
+
+        if (take_trial(request, server))
             return server;
-        atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+        if (server_is_usable(server) && !balance_has_tried(request, server))
+            return NULL;
     }
     return NULL;
 }
 
 static struct server *pick_from_tier(struct pool *pool, struct balance_tier *tier,
-                                     struct balance_request *request, int64_t now_ms)
+                                     struct balance_request *request)
 {
     if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
-        struct server *server = pick_trial(tier, request, now_ms);
+        struct server *server = pool->options.balance == BALANCE_MAGLEV
+                                    ? pick_trial_of_key(tier, request)
+                                    : pick_trial(tier, request);
 
         if (server != NULL)
             return server;
@@ -72,12 +98,12 @@ static struct server *pick_from_tier(struct pool *pool, struct balance_tier *tie
 
 /* One tier after the other: the next one only when no server is usable, not when all are full. */
 static struct server *pick_from_pool(struct pool *pool, struct pool_members *members,
-                                     struct balance_request *request, int64_t now_ms)
+                                     struct balance_request *request)
 {
     struct server *server = NULL;
 
     for (unsigned i = 0; i < members->tier_count && server == NULL && !request->is_full_seen; i++)
-        server = pick_from_tier(pool, &members->tiers[i], request, now_ms);
+        server = pick_from_tier(pool, &members->tiers[i], request);
     return server;
 }
 
@@ -125,28 +151,54 @@ static struct server *pick_ejected(const struct pool_members *members,
     return server;
 }
 
-enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
-                           int64_t now_ms, uint64_t *seed, struct server **server)
+static bool has_usable(const struct pool_members *members)
 {
-    struct balance_request request = {.tried = tried, .tried_count = tried_count, .seed = seed};
+    for (unsigned i = 0; i < members->server_count; i++) {
+        if (server_is_usable(members->servers[i]))
+            return true;
+    }
+    return false;
+}
+
+/* fail_open: what the checks say may be wrong, and the session would fail otherwise. */
+static struct server *pick_desperately(struct pool *pool, struct pool_members *members,
+                                       struct balance_request *request)
+{
+    struct server *server;
+
+    if (!pool->options.fail_open || has_usable(members))
+        return NULL;
+    request->is_desperate = true;
+    server = pick_from_pool(pool, members, request);
+    request->is_desperate = false;
+    return server;
+}
+
+enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
+                           struct server **server)
+{
     struct pool_members *members = pool_members_now(pool);
 
-    *server = pick_from_pool(pool, members, &request, now_ms);
-    if (*server == NULL && !request.is_full_seen &&
+    request->is_full_seen = false;
+    request->slow_start_ms = pool->options.slow_start_ms;
+    *server = pick_from_pool(pool, members, request);
+    if (*server == NULL && !request->is_full_seen &&
         atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
         /* One server may have come back behind the look while another went out before it. */
         pthread_mutex_lock(&pool->eject_mutex);
-        *server = pick_from_pool(pool, members, &request, now_ms);
+        *server = pick_from_pool(pool, members, request);
         pthread_mutex_unlock(&pool->eject_mutex);
-        if (*server == NULL && !request.is_full_seen)
-            *server = pick_ejected(members, &request);
+        if (*server == NULL && !request->is_full_seen)
+            *server = pick_ejected(members, request);
     }
+    if (*server == NULL && !request->is_full_seen)
+        *server = pick_desperately(pool, members, request);
     if (*server != NULL) {
         if ((*server)->is_discovered)
             atomic_fetch_add_explicit(&(*server)->users, 1, memory_order_relaxed);
         return POOL_CHOSEN;
     }
-    if (request.is_full_seen)
+    if (request->is_full_seen)
         return POOL_ALL_FULL;
     return members->has_address ? POOL_NONE_USABLE : POOL_UNRESOLVED;
 }
@@ -164,7 +216,7 @@ void pool_forget(struct server *server)
         atomic_fetch_sub_explicit(&server->users, 1, memory_order_release);
 }
 
-bool pool_connect_succeeded(struct pool *pool, struct server *server)
+bool pool_connect_succeeded(struct pool *pool, struct server *server, int64_t now_ms)
 {
     bool was_out;
 
@@ -174,6 +226,8 @@ bool pool_connect_succeeded(struct pool *pool, struct server *server)
     if (health_of(server) == SERVER_UP)
         return false;
     pthread_mutex_lock(&pool->eject_mutex);
+    if (health_of(server) != SERVER_UP)
+        atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
     was_out = health_swap(server, SERVER_EJECTED, SERVER_UP) ||
               health_swap(server, SERVER_TRIAL, SERVER_UP);
     if (was_out) {

@@ -15,11 +15,16 @@
 #include "net/socket.h"
 #include "tls/tls_profile.h"
 #include "pool/balance.h"
+#include "pool/hash_key.h"
 #include "pool/server.h"
 
 /* What the configuration says; times in milliseconds. */
 struct pool_options {
     enum balance balance;
+    enum hash_key hash_key;  /* of BALANCE_MAGLEV, as is maglev_size */
+    unsigned maglev_size;    /* a prime */
+    int64_t slow_start_ms;   /* 0 = off */
+    bool fail_open;          /* no server usable: those that are down are tried */
     int max_fails;           /* 0 = never eject */
     int64_t fail_timeout_ms; /* window, and length of the first ejection */
     int64_t connect_timeout_ms;
@@ -135,18 +140,17 @@ enum pool_answer {
 };
 
 /*
- * Chooses a usable server that is not in `tried` and takes a place on it (`active` + 1), never
- * beyond its max_connections, across all threads (compare-and-swap). `*seed` is per-worker state
- * of a xorshift generator, for ties and random. A tier is used only while those before it have no
- * usable server; backups come last. A server whose ejection has ended is given to one session as a
- * trial first. When no other server is left, an ejected one is tried before the session has to
- * fail.
+ * Chooses a usable server that the request has not tried and takes a place on it (`active` + 1),
+ * never beyond its max_connections, across all threads (compare-and-swap). A tier is used only
+ * while those before it have no usable server; backups come last. A server whose ejection has ended
+ * is given to one session as a trial first. When no other server is left, an ejected one is tried
+ * before the session has to fail.
  *
  * After POOL_CHOSEN the caller owes one of pool_connect_succeeded(), _failed() or _abandoned() once
  * the attempt has ended, pool_leave() when the session leaves the server, and pool_forget().
  */
-enum pool_answer pool_pick(struct pool *pool, struct server *const *tried, unsigned tried_count,
-                           int64_t now_ms, uint64_t *seed, struct server **server);
+enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
+                           struct server **server);
 
 /* Gives the place back, exactly once for each POOL_CHOSEN. */
 void pool_leave(struct pool *pool, struct server *server);
@@ -154,9 +158,9 @@ void pool_leave(struct pool *pool, struct server *server);
 /* The session will not look at the server any more: once for each POOL_CHOSEN, at its end. */
 void pool_forget(struct server *server);
 
-/* A connect to the server succeeded: failures are forgotten, an ejection ends. True when the
-   server was not up before (to be logged by the caller). */
-bool pool_connect_succeeded(struct pool *pool, struct server *server);
+/* A connect to the server succeeded: failures are forgotten, an ejection ends and the slow start
+   begins. True when the server was not up before (to be logged by the caller). */
+bool pool_connect_succeeded(struct pool *pool, struct server *server, int64_t now_ms);
 
 /*
  * A connect failed by the server's fault (never for local errors: EADDRNOTAVAIL, EMFILE, ENFILE,

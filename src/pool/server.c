@@ -164,6 +164,12 @@ const char *server_addr_text(const struct server *server, char *buffer)
     return buffer;
 }
 
+bool server_may_be_tried(const struct server *server)
+{
+    return atomic_load_explicit(&server->admin, memory_order_relaxed) == SERVER_ADMIN_UP &&
+           server_has_address(server);
+}
+
 bool server_has_address(const struct server *server)
 {
     return server->addr.family != AF_UNSPEC || server->builtin != BUILTIN_NONE ||

@@ -106,11 +106,13 @@ struct server {
     /* Written by the control thread, read by all. */
     _Atomic int weight; /* 1..256; leastconn reads it, tables are built with it */
     _Atomic int max_connections;
-    _Atomic int admin;           /* enum server_admin */
-    _Atomic int check;           /* enum server_check */
-    _Atomic bool is_removed;     /* no member any more */
-    _Atomic int64_t up_since_ms; /* when its checks, DNS or the administrator made it usable; 0:
-                                    from the start */
+    _Atomic int admin;       /* enum server_admin */
+    _Atomic int check;       /* enum server_check */
+    _Atomic bool is_removed; /* no member any more */
+
+    /* When it became usable again, which begins its slow start; 0: it was from the start. Written
+       by whoever made it so: the control thread, or a worker whose connect ended an ejection. */
+    _Atomic int64_t up_since_ms;
 
     /* Written by the workers. */
     _Atomic int health;            /* enum server_health */
@@ -139,6 +141,10 @@ enum server_state server_state_of(const struct server *server);
 
 /* Whether a session may be given to it: up in all respects, with an address. Any thread. */
 bool server_is_usable(const struct server *server);
+
+/* Whether a connect makes sense although it is down: nobody has taken it out of service, and it has
+   an address. Any thread. */
+bool server_may_be_tried(const struct server *server);
 
 /* The address as text for logs: as addr_text(), "builtin:echo" or "original". `buffer` has
    ADDR_TEXT_BYTES. */

@@ -92,22 +92,43 @@ void step_connect_succeeded(struct session *session)
     session->owes_answer = false;
     session->began_us = session_age_us(session); /* the relay: the first byte is timed from here */
     count_connect(session, CONNECT_OK);
-    if (pool_connect_succeeded(session->pool, session->server)) {
+    if (pool_connect_succeeded(session->pool, session->server, clock_now_ms())) {
         counter_add(&session_server_counters(session)->returns, 1);
         log_server_state(session, LOG_INFO, session->server, "up");
     }
+}
+
+/* What of the client decides, where the pool chooses by that. */
+static uint64_t hash_of(const struct session *session)
+{
+    enum hash_key key = session->pool->options.hash_key;
+    struct addr dialled = {.family = AF_UNSPEC};
+    struct hash_client client = {
+        .source = &session->client, .destination = &dialled, .sni = session_sni(session)};
+    struct sockaddr_storage local;
+    socklen_t length = sizeof(local);
+
+    if (key == HASH_DESTINATION &&
+        getsockname(session->conn[FRONTEND].fd, (struct sockaddr *)&local, &length) == 0)
+        addr_from_sockaddr(&dialled, (struct sockaddr *)&local, length);
+    return hash_key_of(key, &client);
 }
 
 /* Takes a place on a server that was not tried yet. */
 static enum pool_answer pick(struct session *session)
 {
     struct server *tried[SESSION_TRIES_MAX];
+    struct balance_request request = {.tried = tried,
+                                      .tried_count = session->tried_count,
+                                      .now_ms = clock_now_ms(),
+                                      .seed = &session->resources->random};
     enum pool_answer answer;
 
+    if (session->pool->options.balance == BALANCE_MAGLEV)
+        request.hash = hash_of(session);
     for (unsigned i = 0; i < session->tried_count; i++)
         tried[i] = session->pool->servers[session->tried[i]];
-    answer = pool_pick(session->pool, tried, session->tried_count, clock_now_ms(),
-                       &session->resources->random, &session->server);
+    answer = pool_pick(session->pool, &request, &session->server);
     if (answer == POOL_CHOSEN) {
         session->tried[session->tried_count++] = (uint16_t)session->server->position;
         session->owes_answer = true;

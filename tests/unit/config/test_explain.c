@@ -56,7 +56,7 @@ static void test_sections_keys_and_one_key(void **state)
     expect("idle_timeout", true, "  also in   [defaults]\n");
     expect("defaults.balance", true, "[pool NAME] balance\n");
     expect("keepalive", true, "[pool NAME] keepalive\n");
-    expect("pool.balance", true, "  later     maglev (not in this version)\n");
+    expect("listen.idle_policy", true, "  later     alive (not in this version)\n");
     expect("listen.tls", true, "  type      name of a [tls], path or off\n");
     expect("tls", true, "\n  min_version          1.2        one of 1.2 1.3\n");
     expect("tls.verify", true, "  default   towards clients none, towards servers required\n");

@@ -18,7 +18,8 @@ static void test_enums_suggest(void **state)
     assert_int_equal(setting.items[0].word, 1);
     setting_clear(&setting);
     expect_refused(POOL_BALANCE, "round_robin", "did you mean 'roundrobin'?");
-    expect_refused(POOL_BALANCE, "maglev", "'balance = maglev' is not available in this version");
+    expect_refused(LISTEN_IDLE_POLICY, "alive",
+                   "'idle_policy = alive' is not available in this version");
     expect_refused(POOL_BALANCE, "LEASTCONN", "'balance' takes one of: leastconn");
 }
 

@@ -38,6 +38,16 @@ static void make_tier(unsigned count, const int *weights)
     assert_true(init_tier(count));
 }
 
+/* Maglev tells servers apart by their names. */
+static void names_for_tier(unsigned count)
+{
+    static char names[MOST_SERVERS][2] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
+    for (unsigned i = 0; i < count; i++)
+        servers[i].name = names[i];
+    assert_true(balance_tier_hash(&tier, 65537));
+}
+
 static int free_tier(void **state)
 {
     (void)state;
@@ -278,6 +288,185 @@ static void test_words(void **state)
     assert_string_equal(balance_word(BALANCE_FIRST), "first");
 }
 
+/* ---- slow start ---------------------------------------------------------------------------- */
+
+#define SLOW_START_MS 10000
+
+/* As count_picks(), a while after servers[0] has come back. */
+static void count_slow_picks(enum balance balance, unsigned times, int64_t elapsed_ms,
+                             unsigned *counts)
+{
+    memset(counts, 0, MOST_SERVERS * sizeof(*counts));
+    servers[0].up_since_ms = 1000;
+    for (unsigned i = 0; i < times; i++) {
+        struct balance_request request = {.seed = &seed,
+                                          .now_ms = 1000 + elapsed_ms,
+                                          .slow_start_ms = SLOW_START_MS,
+                                          .hash = maglev_hash(&i, sizeof(i))};
+        struct server *server = balance_pick(balance, &tier, &request);
+
+        assert_non_null(server);
+        counts[server - servers]++;
+    }
+}
+
+static void test_share_grows_from_a_tenth_to_all(void **state)
+{
+    struct balance_request request = {.now_ms = 1000, .slow_start_ms = SLOW_START_MS};
+    const unsigned whole = BALANCE_SHARE_WHOLE;
+
+    (void)state;
+    make_tier(1, NULL);
+    assert_int_equal(balance_share(&request, &servers[0]), whole); /* up from the start */
+    servers[0].up_since_ms = 1000;
+    assert_int_equal(balance_share(&request, &servers[0]), whole / 10);
+    request.now_ms = 900; /* another thread's clock */
+    assert_int_equal(balance_share(&request, &servers[0]), whole / 10);
+    request.now_ms = 1000 + SLOW_START_MS / 2;
+    assert_in_range(balance_share(&request, &servers[0]), whole * 54 / 100, whole * 56 / 100);
+    request.now_ms = 1000 + SLOW_START_MS - 1;
+    assert_in_range(balance_share(&request, &servers[0]), whole * 99 / 100, whole - 1);
+    request.now_ms = 1000 + SLOW_START_MS;
+    assert_int_equal(balance_share(&request, &servers[0]), whole);
+    request.now_ms = 1000;
+    request.slow_start_ms = 0;
+    assert_int_equal(balance_share(&request, &servers[0]), whole);
+}
+
+static void test_a_server_in_slow_start_gets_its_share_from_each_policy(void **state)
+{
+    static const enum balance some[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_MAGLEV};
+    unsigned counts[MOST_SERVERS];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(some); i++) {
+        make_tier(2, NULL);
+        names_for_tier(2);
+        /* A tenth of its share, against the other's whole one: 1 to 10 for leastconn; of every
+           second turn a tenth for the others. */
+        count_slow_picks(some[i], 1100, 0, counts);
+        assert_in_range(counts[0], 30, 150);
+        balance_tier_release(&tier);
+        make_tier(2, NULL);
+        names_for_tier(2);
+        count_slow_picks(some[i], 1000, SLOW_START_MS, counts);
+        assert_in_range(counts[0], 400, 600);
+        balance_tier_release(&tier);
+    }
+    make_tier(3, NULL);
+    count_slow_picks(BALANCE_RANDOM, 900, 0, counts);
+    assert_in_range(counts[0], 1, 150);
+    balance_tier_release(&tier);
+    make_tier(2, NULL);
+    count_slow_picks(BALANCE_FIRST, 1000, 0, counts);
+    assert_in_range(counts[0], 50, 200);
+}
+
+static void test_a_server_in_slow_start_serves_when_it_is_alone(void **state)
+{
+    static const enum balance some[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
+                                       BALANCE_FIRST, BALANCE_MAGLEV};
+    unsigned counts[MOST_SERVERS];
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(some); i++) {
+        make_tier(2, NULL);
+        names_for_tier(2);
+        servers[1].check = SERVER_CHECK_DOWN;
+        count_slow_picks(some[i], 200, 0, counts);
+        assert_int_equal(counts[0], 200);
+        balance_tier_release(&tier);
+    }
+}
+
+/* ---- maglev -------------------------------------------------------------------------------- */
+
+static struct server *pick_key(unsigned key)
+{
+    struct balance_request request = {.seed = &seed, .hash = maglev_hash(&key, sizeof(key))};
+
+    return balance_pick(BALANCE_MAGLEV, &tier, &request);
+}
+
+static void test_maglev_gives_a_key_the_same_server(void **state)
+{
+    struct server *first[200];
+    unsigned counts[MOST_SERVERS] = {0};
+
+    (void)state;
+    make_tier(4, (const int[]){1, 1, 1, 3});
+    names_for_tier(4);
+    for (unsigned key = 0; key < 200; key++) {
+        first[key] = pick_key(key);
+        counts[first[key] - servers]++;
+    }
+    assert_true(counts[3] > counts[0] && counts[3] > counts[1] && counts[3] > counts[2]);
+    servers[1].check = SERVER_CHECK_DOWN;
+    servers[2].admin = SERVER_ADMIN_DRAIN;
+    for (unsigned key = 0; key < 200; key++) {
+        struct server *now = pick_key(key);
+
+        if (first[key] == &servers[1] || first[key] == &servers[2])
+            assert_true(now == &servers[0] || now == &servers[3]);
+        else
+            assert_ptr_equal(now, first[key]);
+    }
+    servers[1].check = SERVER_CHECK_UP;
+    servers[2].admin = SERVER_ADMIN_UP;
+    for (unsigned key = 0; key < 200; key++)
+        assert_ptr_equal(pick_key(key), first[key]);
+}
+
+static void test_maglev_goes_on_behind_servers_tried_or_full(void **state)
+{
+    struct server *tried[2];
+    struct balance_request request = {.seed = &seed, .hash = 12345, .tried = tried};
+    struct server *last;
+
+    (void)state;
+    make_tier(3, NULL);
+    names_for_tier(3);
+    for (; request.tried_count < 2; request.tried_count++)
+        tried[request.tried_count] = balance_pick(BALANCE_MAGLEV, &tier, &request);
+    last = balance_pick(BALANCE_MAGLEV, &tier, &request);
+    assert_ptr_not_equal(tried[0], tried[1]);
+    assert_true(last != NULL && last != tried[0] && last != tried[1]);
+    assert_false(request.is_full_seen);
+    request.tried_count = 0;
+    tried[0]->max_connections = 1;
+    assert_ptr_equal(balance_pick(BALANCE_MAGLEV, &tier, &request), tried[1]);
+    assert_true(request.is_full_seen);
+}
+
+static void test_keys_that_returned_in_the_slow_start_stay(void **state)
+{
+    bool has_returned[300] = {false};
+    unsigned before = 0;
+
+    (void)state;
+    make_tier(2, NULL);
+    names_for_tier(2);
+    servers[0].up_since_ms = 1000;
+    for (int64_t elapsed_ms = 0; elapsed_ms <= SLOW_START_MS; elapsed_ms += SLOW_START_MS / 10) {
+        unsigned returned = 0;
+
+        for (unsigned key = 0; key < ARRAY_LENGTH(has_returned); key++) {
+            struct balance_request request = {.seed = &seed,
+                                              .now_ms = 1000 + elapsed_ms,
+                                              .slow_start_ms = SLOW_START_MS,
+                                              .hash = maglev_hash(&key, sizeof(key))};
+            bool is_there = balance_pick(BALANCE_MAGLEV, &tier, &request) == &servers[0];
+
+            assert_true(is_there || !has_returned[key]);
+            has_returned[key] = is_there;
+            returned += is_there;
+        }
+        assert_true(returned >= before);
+        before = returned;
+    }
+    assert_in_range(before, 100, 200);
+}
+
 int main(void)
 {
 #define WITH_TIER(test) cmocka_unit_test_teardown(test, free_tier)
@@ -297,6 +486,13 @@ int main(void)
         cmocka_unit_test(test_no_policy_exceeds_max_connections),
         cmocka_unit_test(test_no_policy_chooses_from_an_empty_tier),
         cmocka_unit_test(test_words),
+        cmocka_unit_test_teardown(test_share_grows_from_a_tenth_to_all, free_tier),
+        cmocka_unit_test_teardown(test_a_server_in_slow_start_gets_its_share_from_each_policy,
+                                  free_tier),
+        cmocka_unit_test(test_a_server_in_slow_start_serves_when_it_is_alone),
+        cmocka_unit_test_teardown(test_maglev_gives_a_key_the_same_server, free_tier),
+        cmocka_unit_test_teardown(test_maglev_goes_on_behind_servers_tried_or_full, free_tier),
+        cmocka_unit_test_teardown(test_keys_that_returned_in_the_slow_start_stay, free_tier),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,17 @@
 
 static uint64_t seed = 1;
 
+/* Chooses a server that is not among those tried. */
+static enum pool_answer pick_untried(struct pool *from, struct server *const *tried,
+                                     unsigned tried_count, int64_t now_ms, uint64_t *random,
+                                     struct server **server)
+{
+    struct balance_request request = {
+        .tried = tried, .tried_count = tried_count, .now_ms = now_ms, .seed = random};
+
+    return pool_pick(from, &request, server);
+}
+
 static void make_pool(struct pool *pool, unsigned count)
 {
     memset(pool, 0, sizeof(*pool));
@@ -43,7 +54,7 @@ static void prepare(struct pool *pool)
 
 static enum pool_answer pick(struct pool *pool, int64_t now_ms, struct server **server)
 {
-    return pool_pick(pool, NULL, 0, now_ms, &seed, server);
+    return pick_untried(pool, NULL, 0, now_ms, &seed, server);
 }
 
 /* Chooses and leaves at once. */
@@ -93,10 +104,10 @@ static void test_tried_servers_are_not_chosen_again(void **state)
     (void)state;
     make_pool(&pool, 2);
     prepare(&pool);
-    assert_int_equal(pool_pick(&pool, tried, 0, 0, &seed, &tried[0]), POOL_CHOSEN);
-    assert_int_equal(pool_pick(&pool, tried, 1, 0, &seed, &tried[1]), POOL_CHOSEN);
+    assert_int_equal(pick_untried(&pool, tried, 0, 0, &seed, &tried[0]), POOL_CHOSEN);
+    assert_int_equal(pick_untried(&pool, tried, 1, 0, &seed, &tried[1]), POOL_CHOSEN);
     assert_ptr_not_equal(tried[0], tried[1]);
-    assert_int_equal(pool_pick(&pool, tried, 2, 0, &seed, &server), POOL_NONE_USABLE);
+    assert_int_equal(pick_untried(&pool, tried, 2, 0, &seed, &server), POOL_NONE_USABLE);
     pool_release(&pool);
 }
 
@@ -118,7 +129,7 @@ static void test_backups_wait_until_no_primary_is_usable(void **state)
     assert_int_equal(pick(&pool, 0, &server), POOL_ALL_FULL);
     /* For a session that has tried the primary, it is. */
     tried[0] = pool.servers[1];
-    assert_int_equal(pool_pick(&pool, tried, 1, 0, &seed, &server), POOL_CHOSEN);
+    assert_int_equal(pick_untried(&pool, tried, 1, 0, &seed, &server), POOL_CHOSEN);
     assert_ptr_equal(server, pool.servers[0]);
     pool.servers[1]->admin = SERVER_ADMIN_DRAIN;
     assert_int_equal(pick(&pool, 0, &server), POOL_CHOSEN);
@@ -186,7 +197,7 @@ static void test_success_forgets_failures(void **state)
     make_pool(&pool, 2);
     prepare(&pool);
     assert_false(fail_times(&pool, pool.servers[0], 2, 1000));
-    assert_false(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_false(pool_connect_succeeded(&pool, pool.servers[0], 1));
     assert_false(fail_times(&pool, pool.servers[0], 2, 1000));
     assert_true(fail_times(&pool, pool.servers[0], 1, 1000));
     pool_release(&pool);
@@ -258,8 +269,8 @@ static void test_one_session_alone_tries_an_ejected_server(void **state)
     for (int i = 0; i < 20; i++)
         assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS + 1), pool.servers[1]);
     /* It answered: up, and as good as new. */
-    assert_true(pool_connect_succeeded(&pool, bad));
-    assert_false(pool_connect_succeeded(&pool, bad));
+    assert_true(pool_connect_succeeded(&pool, bad, 1));
+    assert_false(pool_connect_succeeded(&pool, bad, 1));
     assert_int_equal(bad->health, SERVER_UP);
     assert_false(fail_times(&pool, bad, 2, FAIL_TIMEOUT_MS + 2));
     assert_true(fail_times(&pool, bad, 1, FAIL_TIMEOUT_MS + 2));
@@ -330,7 +341,7 @@ static void test_trial_needs_a_place_and_a_session_that_has_not_tried_it(void **
     assert_ptr_equal(peek(&pool, FAIL_TIMEOUT_MS), pool.servers[1]);
     pool.servers[0]->active = 0;
     tried[0] = pool.servers[0];
-    assert_int_equal(pool_pick(&pool, tried, 1, FAIL_TIMEOUT_MS, &seed, &server), POOL_CHOSEN);
+    assert_int_equal(pick_untried(&pool, tried, 1, FAIL_TIMEOUT_MS, &seed, &server), POOL_CHOSEN);
     assert_ptr_equal(server, pool.servers[1]);
     assert_int_equal(pool.servers[0]->health, SERVER_EJECTED);
     pool_release(&pool);
@@ -362,7 +373,7 @@ static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
     prepare(&pool);
     fail_times(&pool, pool.servers[0], 3, 0);
     tried[0] = pool.servers[1];
-    assert_int_equal(pool_pick(&pool, tried, 1, 1, &seed, &server), POOL_CHOSEN);
+    assert_int_equal(pick_untried(&pool, tried, 1, 1, &seed, &server), POOL_CHOSEN);
     assert_ptr_equal(server, pool.servers[0]);
     assert_int_equal(server->active, 1);
     assert_int_equal(server->health, SERVER_EJECTED);
@@ -370,9 +381,9 @@ static void test_ejected_server_is_the_last_resort_of_a_session(void **state)
     assert_false(pool_connect_failed(&pool, server, 1));
     pool_leave(&pool, server);
     tried[1] = server;
-    assert_int_equal(pool_pick(&pool, tried, 2, 1, &seed, &server), POOL_NONE_USABLE);
+    assert_int_equal(pick_untried(&pool, tried, 2, 1, &seed, &server), POOL_NONE_USABLE);
     /* It answers: it is up again. */
-    assert_true(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_true(pool_connect_succeeded(&pool, pool.servers[0], 1));
     assert_int_equal(pool.servers[0]->health, SERVER_UP);
     pool_release(&pool);
 }
@@ -394,7 +405,7 @@ static void test_the_last_resort_is_the_server_whose_ejection_ends_first(void **
     pool.out_count = 3;
     pool.servers[2]->ejected_until_ms = 1000;
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
+        assert_int_equal(pick_untried(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
         assert_ptr_equal(server, pool.servers[2]);
         pool_leave(&pool, server);
     }
@@ -402,7 +413,7 @@ static void test_the_last_resort_is_the_server_whose_ejection_ends_first(void **
     pool.servers[2]->max_connections = 1;
     pool.servers[2]->active = 1;
     for (int i = 0; i < 100; i++) {
-        assert_int_equal(pool_pick(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
+        assert_int_equal(pick_untried(&pool, NULL, 0, 1, &seed, &server), POOL_CHOSEN);
         chosen[server->position]++;
         pool_leave(&pool, server);
     }
@@ -432,7 +443,7 @@ static void test_administrative_states_stay_whatever_connects_say(void **state)
     make_pool(&pool, 2);
     prepare(&pool);
     pool.servers[0]->admin = SERVER_ADMIN_DRAIN;
-    assert_false(pool_connect_succeeded(&pool, pool.servers[0]));
+    assert_false(pool_connect_succeeded(&pool, pool.servers[0], 1));
     assert_false(fail_times(&pool, pool.servers[0], 5, 0));
     pool_connect_abandoned(&pool, pool.servers[0]);
     assert_int_equal(pool.servers[0]->health, SERVER_UP);
@@ -480,7 +491,7 @@ static void *storm_run(void *argument)
 
     for (int i = 0; i < PICKS_PER_THREAD; i++) {
         struct server *server;
-        enum pool_answer answer = pool_pick(pool, NULL, 0, i / 10, &storm->seed, &server);
+        enum pool_answer answer = pick_untried(pool, NULL, 0, i / 10, &storm->seed, &server);
 
         if (answer != POOL_CHOSEN) {
             storm->none_usable += answer != POOL_ALL_FULL;
@@ -489,7 +500,7 @@ static void *storm_run(void *argument)
         if (server->active > server->max_connections)
             storm->over_limit++;
         if (storm->seed % 3 == 0)
-            pool_connect_succeeded(pool, server);
+            pool_connect_succeeded(pool, server, 1);
         else if (storm->seed % 3 == 1)
             pool_connect_failed(pool, server, i / 10);
         else
@@ -541,6 +552,110 @@ static void test_many_threads_keep_the_counts_right(void **state)
     storm(BALANCE_FIRST);
 }
 
+static void set_check(struct pool *pool, unsigned first, unsigned count, enum server_check check)
+{
+    for (unsigned i = first; i < first + count; i++)
+        pool->servers[i]->check = check;
+}
+
+static void test_fail_open_tries_servers_that_are_down(void **state)
+{
+    struct pool pool;
+    struct server *server;
+
+    (void)state;
+    make_pool(&pool, 3);
+    pool.servers[2]->admin = SERVER_ADMIN_MAINT;
+    prepare(&pool);
+    set_check(&pool, 0, 3, SERVER_CHECK_DOWN);
+    assert_int_equal(pick(&pool, 0, &server), POOL_NONE_USABLE);
+    pool.options.fail_open = true;
+    for (unsigned i = 0; i < 20; i++) {
+        server = peek(&pool, 0);
+        assert_true(server == pool.servers[0] || server == pool.servers[1]);
+    }
+    /* One that is up has all sessions again. */
+    set_check(&pool, 1, 1, SERVER_CHECK_UP);
+    for (unsigned i = 0; i < 20; i++)
+        assert_ptr_equal(peek(&pool, 0), pool.servers[1]);
+    /* It was tried, and the others are known to be down: that is all there is. */
+    assert_int_equal(pick_untried(&pool, &pool.servers[1], 1, 0, &seed, &server), POOL_NONE_USABLE);
+    /* Nobody may be tried. */
+    for (unsigned i = 0; i < 3; i++)
+        pool.servers[i]->admin = SERVER_ADMIN_MAINT;
+    assert_int_equal(pick(&pool, 0, &server), POOL_NONE_USABLE);
+    pool_release(&pool);
+}
+
+static void test_fail_open_begins_with_the_first_tier(void **state)
+{
+    struct pool pool;
+
+    (void)state;
+    make_pool(&pool, 2);
+    pool.servers[0]->is_backup = true;
+    pool.options.fail_open = true;
+    prepare(&pool);
+    set_check(&pool, 0, 2, SERVER_CHECK_DOWN);
+    assert_ptr_equal(peek(&pool, 0), pool.servers[1]);
+    set_check(&pool, 0, 1, SERVER_CHECK_UP);
+    assert_ptr_equal(peek(&pool, 0), pool.servers[0]);
+    pool_release(&pool);
+}
+
+static void test_return_from_an_ejection_begins_the_slow_start(void **state)
+{
+    struct pool pool;
+    struct server *bad;
+
+    (void)state;
+    make_pool(&pool, 2);
+    prepare(&pool);
+    bad = pool.servers[0];
+    assert_false(pool_connect_succeeded(&pool, bad, 7));
+    assert_int_equal(bad->up_since_ms, 0);
+    assert_true(fail_times(&pool, bad, 3, 0));
+    assert_true(pool_connect_succeeded(&pool, bad, 20000));
+    assert_int_equal(bad->up_since_ms, 20000);
+    pool_release(&pool);
+}
+
+static void test_trial_of_a_key_is_given_to_its_own_server(void **state)
+{
+    struct pool pool;
+    struct server *home[100];
+    struct server *bad;
+
+    (void)state;
+    make_pool(&pool, 3);
+    pool.options.balance = BALANCE_MAGLEV;
+    pool.options.maglev_size = 4099;
+    prepare(&pool);
+    bad = pool.servers[1];
+    for (unsigned key = 0; key < ARRAY_LENGTH(home); key++) {
+        struct balance_request request = {.seed = &seed, .hash = maglev_hash(&key, sizeof(key))};
+
+        assert_int_equal(pool_pick(&pool, &request, &home[key]), POOL_CHOSEN);
+        pool_leave(&pool, home[key]);
+    }
+    assert_true(fail_times(&pool, bad, 3, 0));
+    for (unsigned key = 0; key < ARRAY_LENGTH(home); key++) {
+        struct balance_request request = {
+            .seed = &seed, .hash = maglev_hash(&key, sizeof(key)), .now_ms = FAIL_TIMEOUT_MS};
+        struct server *server;
+
+        assert_int_equal(pool_pick(&pool, &request, &server), POOL_CHOSEN);
+        pool_leave(&pool, server);
+        if (home[key] != bad) {
+            assert_ptr_equal(server, home[key]);
+        } else {
+            assert_ptr_equal(server, bad);
+            pool_connect_abandoned(&pool, bad);
+        }
+    }
+    pool_release(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -566,6 +681,10 @@ int main(void)
         cmocka_unit_test(test_long_fail_timeout_is_not_cut),
         cmocka_unit_test(test_release_of_an_empty_pool_is_harmless),
         cmocka_unit_test(test_many_threads_keep_the_counts_right),
+        cmocka_unit_test(test_fail_open_tries_servers_that_are_down),
+        cmocka_unit_test(test_fail_open_begins_with_the_first_tier),
+        cmocka_unit_test(test_return_from_an_ejection_begins_the_slow_start),
+        cmocka_unit_test(test_trial_of_a_key_is_given_to_its_own_server),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
