@@ -230,6 +230,44 @@ static bool is_subcommand(const char *word)
     return false;
 }
 
+/* `explain route` with the options that follow; words[0] is "route". */
+static bool parse_explain_route(struct command_line *line, int count, char **words,
+                                struct error *error)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
+        {"listen", required_argument, NULL, 'l'}, {"from", required_argument, NULL, 'f'},
+        {"sni", required_argument, NULL, 'n'},    {"alpn", required_argument, NULL, 'a'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    line->command = COMMAND_EXPLAIN_ROUTE;
+    optind = 0;
+    while ((option = getopt_long(count, words, "-:c:s:", options, NULL)) != -1) {
+        if (option == 'c')
+            line->files[line->sources.file_count++] = optarg;
+        else if (option == 's')
+            line->overrides[line->sources.override_count++] = optarg;
+        else if (option == 'l')
+            line->client.listener = optarg;
+        else if (option == 'f')
+            line->client.from = optarg;
+        else if (option == 'n')
+            line->client.sni = optarg;
+        else if (option == 'a')
+            line->client.alpn = optarg;
+        else if (option == ':')
+            return error_set(error, EX_USAGE, "option %s needs a value", words[optind - 1]);
+        else
+            return error_set(error, EX_USAGE,
+                             "explain route has no '%s'; it takes --listen, --from, --sni, --alpn, "
+                             "-c and -s",
+                             words[optind - 1]);
+    }
+    return true;
+}
+
 /* `explain` and `help` with the words that follow. */
 static bool parse_explain(struct command_line *line, bool is_help, int count, char **words,
                           struct error *error)
@@ -255,7 +293,7 @@ static bool parse_explain(struct command_line *line, bool is_help, int count, ch
     if (first[0] == '-')
         return error_set(error, EX_USAGE, "explain has no option %s", first);
     if (strcmp(first, "route") == 0 && count > 1)
-        return not_available(error, "'explain route' with a client");
+        return parse_explain_route(line, count, words, error);
     if (strcmp(first, "close") == 0) {
         line->command = COMMAND_EXPLAIN_CLOSE;
         line->word = count > 1 ? words[1] : NULL;

@@ -22,8 +22,17 @@ enum command {
     COMMAND_VERSION,       /* -V */
     COMMAND_EXPLAIN,       /* explain [WORD], help WORD */
     COMMAND_EXPLAIN_CLOSE, /* explain close [REASON] */
+    COMMAND_EXPLAIN_ROUTE, /* explain route --from ADDR ... */
     COMMAND_REFERENCE,     /* explain --format markdown */
     COMMAND_CTL,           /* ctl ..., or called as culvertctl */
+};
+
+/* explain route: the client that is asked about. NULL: not said. */
+struct explain_client {
+    const char *listener;
+    const char *from;
+    const char *sni;
+    const char *alpn;
 };
 
 struct command_line {
@@ -39,6 +48,7 @@ struct command_line {
     bool verbose;     /* -v, for -V */
     int color;        /* --color: -1 auto, 0 never, 1 always */
     const char *word; /* explain: what; or NULL */
+    struct explain_client client;
     int ctl_argc;     /* ctl: its words, the first is "ctl" */
     char **ctl_argv;  /* into argv */
 };

@@ -607,6 +607,7 @@ int daemon_run(int argc, char **argv)
     case COMMAND_VERSION:
     case COMMAND_EXPLAIN:
     case COMMAND_EXPLAIN_CLOSE:
+    case COMMAND_EXPLAIN_ROUTE:
     case COMMAND_REFERENCE:
         exit_code = inspect_run(&line);
         break;

@@ -16,6 +16,7 @@
 #include "core/text.h"
 #include "net/pipe.h"
 #include "relay/close_reason.h"
+#include "daemon/explain_route.h"
 #include "daemon/limits.h"
 
 /* 1 = the answer is no, as for `culvert ctl`. */
@@ -201,6 +202,26 @@ static int dump(const struct command_line *line, struct config *config)
     return EX_OK;
 }
 
+static int route(const struct command_line *line, struct config *config)
+{
+    struct snapshot *snapshot;
+    bool is_answered;
+
+    if (!config_is_valid(config)) {
+        config_print_diagnostics(
+            config, stderr, command_line_wants_color(line->color, STDERR_FILENO), false, false);
+        return EX_CONFIG;
+    }
+    snapshot = config_snapshot(config);
+    if (snapshot == NULL) {
+        fprintf(stderr, "culvert: out of memory\n");
+        return EX_OSERR;
+    }
+    is_answered = explain_route(&line->client, snapshot, stdout, stderr);
+    snapshot_unref(snapshot);
+    return is_answered ? EX_OK : EXIT_NOT_FOUND;
+}
+
 static int with_config(const struct command_line *line,
                        int (*use)(const struct command_line *line, struct config *config))
 {
@@ -236,6 +257,8 @@ int inspect_run(const struct command_line *line)
         return config_explain(line->word, stdout, stderr) ? EX_OK : EXIT_NOT_FOUND;
     case COMMAND_EXPLAIN_CLOSE:
         return explain_close(line->word);
+    case COMMAND_EXPLAIN_ROUTE:
+        return with_config(line, route);
     case COMMAND_REFERENCE:
         config_print_reference(stdout);
         return EX_OK;

@@ -217,14 +217,15 @@ void router_reclaim_names(struct router *router)
 }
 
 /* What the routes of a name, and behind them a line of the map, say of a client; false: nothing. */
-static bool choose_by(const struct sni_entry *entry, struct pool *mapped,
+static bool choose_by(const struct sni_entry *entry, struct pool *mapped, enum route_by by,
                       const struct route_client *client, struct route_choice *choice)
 {
     const struct route *route = NULL;
 
     if (entry != NULL && entry->rules != NULL)
         route = rules_find(entry->rules, client);
-    *choice = (struct route_choice){.route = route, .pool = route == NULL ? mapped : route->pool};
+    *choice = (struct route_choice){
+        .route = route, .pool = route == NULL ? mapped : route->pool, .by = by};
     return route != NULL || mapped != NULL;
 }
 
@@ -235,11 +236,13 @@ static bool choose_by_name(const struct router *router, const struct route_clien
     const char *name = client->sni;
 
     if (name[0] == '\0')
-        return choose_by(&router->no_name, NULL, client, choice);
+        return choose_by(&router->no_name, NULL, ROUTE_BY_NO_NAME, client, choice);
     return choose_by(sni_table_find(router->names, name),
-                     map == NULL ? NULL : name_map_exact(map, name), client, choice) ||
+                     map == NULL ? NULL : name_map_exact(map, name), ROUTE_BY_NAME, client,
+                     choice) ||
            choose_by(sni_table_find_wildcard(router->names, name),
-                     map == NULL ? NULL : name_map_wildcard(map, name), client, choice);
+                     map == NULL ? NULL : name_map_wildcard(map, name), ROUTE_BY_WILDCARD, client,
+                     choice);
 }
 
 struct route_choice router_choose(const struct router *router, const struct route_client *client)
@@ -250,5 +253,6 @@ struct route_choice router_choose(const struct router *router, const struct rout
         return choice;
     choice.route = rules_find(&router->every, client);
     choice.pool = choice.route == NULL ? router->fallback : choice.route->pool;
+    choice.by = choice.route == NULL ? ROUTE_BY_FALLBACK : ROUTE_BY_ANY_NAME;
     return choice;
 }

@@ -85,9 +85,19 @@ struct name_map *router_publish_names(struct router *router, struct name_map *fr
 /* Frees replaced names that no worker looks at. The control thread's. */
 void router_reclaim_names(struct router *router);
 
+/* Which names the rule is about that decided. */
+enum route_by {
+    ROUTE_BY_FALLBACK,
+    ROUTE_BY_ANY_NAME,
+    ROUTE_BY_NO_NAME,
+    ROUTE_BY_WILDCARD,
+    ROUTE_BY_NAME
+};
+
 struct route_choice {
     const struct route *route; /* NULL: the listener's own pool, or its sni_map */
     struct pool *pool;         /* NULL: refuse the client, reason no_route or denied-by-route */
+    enum route_by by;
 };
 
 /* Unix clients match only alternatives without a source. */

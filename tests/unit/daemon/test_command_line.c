@@ -137,8 +137,25 @@ static void test_explain(void **state)
     assert_true(PARSE("explain", "--format=markdown"));
     assert_int_equal(line.command, COMMAND_REFERENCE);
     refused(PARSE("explain", "--format", "scd"), "explain --format wants markdown, not 'scd'");
-    refused(PARSE("explain", "route", "--listen", "x"),
-            "'explain route' with a client is not available in this version");
+    assert_true(PARSE("explain", "route"));
+    assert_int_equal(line.command, COMMAND_EXPLAIN);
+    assert_true(PARSE("explain", "route", "--listen", "x", "--from=10.0.0.1", "-c", "a.ini",
+                      "--sni", "a.test", "--alpn", "h2", "-s", "a.b=c"));
+    assert_int_equal(line.command, COMMAND_EXPLAIN_ROUTE);
+    assert_string_equal(line.client.listener, "x");
+    assert_string_equal(line.client.from, "10.0.0.1");
+    assert_string_equal(line.client.sni, "a.test");
+    assert_string_equal(line.client.alpn, "h2");
+    assert_int_equal(line.sources.file_count, 1);
+    assert_int_equal(line.sources.override_count, 1);
+    assert_true(PARSE("-c", "a.ini", "explain", "route", "--from", "::1"));
+    assert_int_equal(line.sources.file_count, 1);
+    assert_null(line.client.listener);
+    refused(PARSE("explain", "route", "--from"), "option --from needs a value");
+    refused(PARSE("explain", "route", "--form", "x"),
+            "explain route has no '--form'; it takes --listen, --from, --sni, --alpn, -c and -s");
+    refused(PARSE("explain", "route", "web"),
+            "explain route has no 'web'; it takes --listen, --from, --sni, --alpn, -c and -s");
     refused(PARSE("explain", "a", "b"), "explain wants one word, such as listen.bind");
 }
 
