@@ -62,6 +62,7 @@ static const char help_text[] =
     "  culvert -t -c culvert.ini                 check a configuration\n"
     "  culvert ctl status                        ask the running culvert\n"
     "  culvert explain idle_timeout              what a key means\n"
+    "  culvert explain route --from 192.0.2.7    where a client would go\n"
     "\n"
     "  -c, --config FILE      INI file or folder, repeatable; - reads standard input\n"
     "                         else $CULVERT_CONFIG, /etc/culvert/culvert.ini\n"
