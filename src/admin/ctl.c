@@ -233,6 +233,20 @@ static void show_status(const json_t *json, const struct ctl_options *options)
     show_pools(json, options);
 }
 
+static void show_health(const json_t *json, const struct ctl_options *options)
+{
+    static const struct column columns[] = {
+        {"pool", "POOL", COLUMN_TEXT},          {"server", "SERVER", COLUMN_TEXT},
+        {"state", "STATE", COLUMN_TEXT},        {"check", "CHECK", COLUMN_TEXT},
+        {"type", "TYPE", COLUMN_TEXT},          {"result", "RESULT", COLUMN_TEXT},
+        {"duration_s", "TOOK", COLUMN_SECONDS}, {"checked", "CHECKED", COLUMN_TEXT},
+        {"cause", "CAUSE", COLUMN_TEXT},
+    };
+
+    table_print(stdout, json_object_get(json, "health"), columns, ARRAY_LENGTH(columns),
+                options->for_people);
+}
+
 static void show_ready(const json_t *json, const struct ctl_options *options)
 {
     (void)json;
@@ -258,6 +272,7 @@ static const struct command commands[] = {
     {"listeners", "GET", "/api/v1/listeners", show_listeners,
      "listeners, with their real addresses"},
     {"pools", "GET", "/api/v1/pools", show_pools, "pools and their servers"},
+    {"health", "GET", "/api/v1/health", show_health, "checks of servers: what the last ones found"},
     {"tls", "GET", "/api/v1/tls", show_tls,
      "certificates: when they expire, when they were loaded"},
     {"reload", "POST", "/api/v1/reload", show_object, "read certificates and sni_maps anew"},

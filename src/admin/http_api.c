@@ -27,6 +27,7 @@
 #include "net/socket.h"
 #include "admin/connection_gate.h"
 #include "admin/exchange.h"
+#include "admin/health_view.h"
 #include "admin/metrics.h"
 #include "admin/overview.h"
 #include "admin/probes.h"
@@ -102,6 +103,8 @@ static const struct endpoint endpoints[] = {
     {EVHTTP_REQ_GET, MAY_READ, true, "/api/v1/sessions/", sessions_view_handle_one, "one session"},
     {EVHTTP_REQ_DELETE, MAY_CHANGE, true, "/api/v1/sessions/", sessions_view_handle_kill,
      "end a session"},
+    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/health", health_view_handle,
+     "the checks of servers and their last results"},
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/tls", tls_view_handle_list,
      "certificates, and what became of their loads"},
     {EVHTTP_REQ_POST, MAY_CHANGE, false, "/api/v1/reload", tls_view_handle_reload,

@@ -50,6 +50,8 @@ struct reload_outcome {
     struct name_looks names;
 };
 
+struct checker;
+
 /* The process as the API shows it. Written by the control thread only; outlives the API. */
 struct admin_view {
     struct snapshot *snapshot;
@@ -64,6 +66,7 @@ struct admin_view {
     const char *splice;         /* "yes" or why not */
     const char *limit_bound_by; /* budget */
     int open_files;
+    const struct checker *checker;     /* NULL: no server is checked */
     const struct tls_loads *tls_loads; /* one for each of the snapshot's tls_profiles */
     void (*reload)(void *argument, struct reload_outcome *outcome);
     void *reload_argument;

@@ -12,6 +12,7 @@
 #include "pool/pool.h"
 #include "relay/close_reason.h"
 #include "admin/exposition.h"
+#include "admin/health_view.h"
 #include "admin/http_api.h"
 #include "admin/process_stats.h"
 #include "admin/tls_view.h"
@@ -545,6 +546,7 @@ void metrics_handle(const struct question *question, struct answer *answer)
     add_bytes(&scrape);
     add_pools(&scrape);
     add_servers(&scrape);
+    health_view_add_metrics(&scrape.out, question->view);
     add_tls(&scrape);
     add_name_maps(&scrape);
     add_memory(&scrape);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "health/checker.h"
 #include "config/config.h"
 
 /* Logs, event loops, the standard streams and what libraries open. */
@@ -23,6 +24,20 @@
 /* Beside an explicit max_connections automatic pipes insist on this many at most. */
 #define PIPES_ENOUGH 64
 
+/* Sockets of checks: as many as may be open at once. */
+static int check_descriptors(const struct snapshot *snapshot)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; snapshot->health != NULL && i < snapshot->pool_count; i++) {
+        if (snapshot->health[i] != NULL)
+            count += snapshot->pools[i].server_count;
+    }
+    if (count == 0)
+        return 0;
+    return DESCRIPTOR_RESERVE_COUNT + (int)(count < CHECKS_AT_ONCE ? count : CHECKS_AT_ONCE);
+}
+
 static int reserve_of(const struct snapshot *snapshot)
 {
     const struct process_config *process = &snapshot->process;
@@ -35,6 +50,7 @@ static int reserve_of(const struct snapshot *snapshot)
                    (int)process->admin_bind_count + (int)process->metrics_bind_count;
     if (process->workers > WORKERS_IN_BASE)
         reserve += DESCRIPTORS_PER_WORKER * (process->workers - WORKERS_IN_BASE);
+    reserve += check_descriptors(snapshot);
     for (unsigned i = 0; i < snapshot->listener_count; i++) {
         const struct listener_config *listener = &snapshot->listeners[i];
 

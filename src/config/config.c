@@ -41,6 +41,12 @@ static char *describe_sources(const struct source_files *files, unsigned include
     return memory;
 }
 
+/* Each worker, and the control thread, which makes the checks. */
+static unsigned users_of_tls(const struct settings *settings)
+{
+    return snapshot_workers(settings) + 1;
+}
+
 struct config *config_load(const struct config_sources *sources, bool resolve)
 {
     struct config *config = calloc(1, sizeof(*config));
@@ -68,7 +74,7 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
         lookup_hosts(&config->settings, &config->diagnostics);
     validate_addresses(&config->settings, &config->diagnostics);
     if (resolve && was_valid)
-        (void)tls_uses_load(&config->tls, &config->settings, snapshot_workers(&config->settings),
+        (void)tls_uses_load(&config->tls, &config->settings, users_of_tls(&config->settings),
                             &config->diagnostics);
     config->source = describe_sources(&config->files, loader.included);
     if (config->source == NULL)
@@ -105,7 +111,7 @@ void config_print_diagnostics(const struct config *config, FILE *out, bool color
 struct snapshot *config_snapshot(struct config *config)
 {
     /* Those that a look at the files alone did not make, or that another snapshot has. */
-    if (!tls_uses_load(&config->tls, &config->settings, snapshot_workers(&config->settings),
+    if (!tls_uses_load(&config->tls, &config->settings, users_of_tls(&config->settings),
                        &config->diagnostics))
         return NULL;
     return snapshot_build(&config->settings, &config->tls, config->source);

@@ -34,12 +34,13 @@ static bool needs_quotes(const struct option *option, const char *text)
 
 static void print_value(const struct dumper *dumper, const struct option *option, const char *text)
 {
-    bool is_quoted = needs_quotes(option, text);
+    bool is_escaped = option->type == VALUE_BYTES; /* in its canonical text */
+    bool is_quoted = is_escaped || needs_quotes(option, text);
 
     if (is_quoted)
         fputc('"', dumper->out);
     for (; *text != '\0'; text++) {
-        if (is_quoted && (*text == '"' || *text == '\\'))
+        if (is_quoted && !is_escaped && (*text == '"' || *text == '\\'))
             fputc('\\', dumper->out);
         if (*text == '$')
             fputc('$', dumper->out);
@@ -88,7 +89,7 @@ static bool is_same(const struct setting *a, const struct setting *b)
         const struct item *one = &a->items[i];
         const struct item *other = &b->items[i];
 
-        if (one->word != other->word || one->number != other->number ||
+        if (one->word != other->word || one->number != other->number || one->last != other->last ||
             one->is_percent != other->is_percent)
             return false;
         /* 60s and 1m are the same; two texts without a number are not. */

@@ -37,6 +37,7 @@ struct endpoint {
     char *server_name; /* server_name=HOST; NULL: not given */
     int weight;
     int max_connections; /* -1: the pool's */
+    int health_port;     /* 0: not given */
     bool is_backup;
     bool is_disabled;
     bool is_drain;

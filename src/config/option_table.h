@@ -25,9 +25,9 @@ enum section_kind {
     SECTION_ROUTE,
     SECTION_POOL,
     SECTION_TLS,
+    SECTION_HEALTH,
     /* Sections of later versions: known, and refused. */
     SECTION_DNS,
-    SECTION_HEALTH,
     SECTION_FAULT,
     SECTION_MIRROR,
     SECTION_DISCOVERY,
@@ -64,6 +64,8 @@ enum value_type {
     VALUE_SNI,     /* a name that clients ask for, *.NAME, or - */
     VALUE_ALPN,    /* a protocol's name (RFC 7301) */
     VALUE_SAN,     /* a pattern for what a certificate names */
+    VALUE_BYTES,   /* text with any byte in it, in double quotes */
+    VALUE_RANGE,   /* 200 or 200-399 */
     VALUE_RATE,    /* only of later keys so far */
 };
 
@@ -252,6 +254,25 @@ enum option_id {
     TLS_OPTION_KTLS,
     TLS_OPTION_KEYLOG_FILE,
     TLS_OPTION_RELOAD_INTERVAL,
+
+    HEALTH_TYPE,
+    HEALTH_INTERVAL,
+    HEALTH_FAST_INTERVAL,
+    HEALTH_DOWN_INTERVAL,
+    HEALTH_TIMEOUT,
+    HEALTH_RISE,
+    HEALTH_FALL,
+    HEALTH_JITTER,
+    HEALTH_PORT,
+    HEALTH_SEND,
+    HEALTH_EXPECT,
+    HEALTH_PATH,
+    HEALTH_HOST,
+    HEALTH_STATUS,
+    HEALTH_TLS,
+    HEALTH_SEND_PROXY,
+    HEALTH_CLOSE,
+    HEALTH_INITIAL,
 
     OPTION_COUNT,
 };

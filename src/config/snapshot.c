@@ -48,6 +48,9 @@ static void snapshot_destroy(struct snapshot *snapshot)
         free(snapshot->routes[i].name);
         free(snapshot->routes[i].description);
     }
+    for (unsigned i = 0; snapshot->health != NULL && i < snapshot->pool_count; i++)
+        health_options_free(snapshot->health[i]);
+    free(snapshot->health);
     for (unsigned i = 0; i < snapshot->pool_count; i++)
         pool_release(&snapshot->pools[i]);
     for (unsigned i = 0; i < snapshot->tls_profile_count; i++)

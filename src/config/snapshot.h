@@ -21,6 +21,7 @@
 #include "net/socket.h"
 #include "tls/tls_profile.h"
 #include "pool/pool.h"
+#include "health/health_options.h"
 #include "route/router.h"
 #include "config/sni_source.h"
 
@@ -134,6 +135,7 @@ struct snapshot {
     struct pool *pools;
     unsigned pool_count;
     unsigned named_pool_count;         /* of them, the first: those of [pool] sections */
+    struct health_options **health;    /* by the pool's index; NULL: its servers are not checked */
     struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
     unsigned tls_profile_count;
     struct tally *tallies;

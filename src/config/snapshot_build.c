@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "config/sni_source.h"
+#include "config/snapshot_health.h"
 #include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
 #include "config/snapshot_route.h"
@@ -386,6 +387,7 @@ static bool fill(struct builder *builder)
         !snapshot_process_fill(builder->settings, &builder->snapshot->process) ||
         !snapshot_fill_pools(builder->snapshot, builder->settings, builder->tls,
                              builder->pool_of_listener) ||
+        !snapshot_fill_health(builder->snapshot, builder->settings, builder->tls) ||
         !fill_listeners(builder) || !fill_routes(builder) || !fill_tallies(builder))
         return false;
     peek_for_keys(builder->snapshot);

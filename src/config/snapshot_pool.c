@@ -133,6 +133,7 @@ static bool add_server(struct pool *pool, const struct endpoint *endpoint, const
         .weight = endpoint->weight,
         .max_connections =
             endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections,
+        .health_port = (uint16_t)endpoint->health_port,
         .is_backup = endpoint->is_backup,
         .admin = endpoint->is_disabled ? SERVER_ADMIN_MAINT
                  : endpoint->is_drain  ? SERVER_ADMIN_DRAIN

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/health_section.h"
+
 /* A certificate that ends within this time is warned of. */
 #define SOON_S ((int64_t)21 * 86400)
 
@@ -27,6 +29,10 @@ static const enum option_id judged_options[] = {
     TLS_OPTION_CIPHERSUITES, TLS_OPTION_CIPHERS,     TLS_OPTION_GROUPS,      TLS_OPTION_ALPN,
     TLS_OPTION_ALLOW_SAN,    TLS_OPTION_KEYLOG_FILE, TLS_OPTION_MIN_VERSION, TLS_OPTION_MAX_VERSION,
 };
+
+/* Stands for the profile of checks that accept any certificate: no section has such a name. */
+static char any_name[] = "(health checks)";
+static const struct item any_item = {.text = any_name, .word = -1};
 
 /* ---- which ------------------------------------------------------------------------------------
  */
@@ -54,7 +60,7 @@ static bool use_add(struct tls_uses *uses, const struct settings *settings, enum
 
     if (is_off(item) || tls_uses_find(uses, role, item) != NULL)
         return true;
-    if (!item_is_path(item)) {
+    if (!item_is_path(item) && item != &any_item) {
         section = settings_find(settings, SECTION_TLS, item->text);
         if (section == NULL)
             return true; /* reported elsewhere */
@@ -63,6 +69,7 @@ static bool use_add(struct tls_uses *uses, const struct settings *settings, enum
     if (use == NULL)
         return false;
     use->item = item;
+    use->accepts_any = item == &any_item;
     use->section = section;
     use->role = role;
     HASH_ADD_KEYPTR(hh, uses->tables[role], item->text, strlen(item->text), use);
@@ -71,6 +78,24 @@ static bool use_add(struct tls_uses *uses, const struct settings *settings, enum
         return false;
     }
     return true;
+}
+
+/* What the checks of a pool want beside its own profile. `pool` NULL: those of [defaults]. */
+static bool add_checks(struct tls_uses *uses, const struct settings *settings,
+                       const struct section *pool)
+{
+    struct health_choice choice = health_choice_of(settings, pool);
+
+    if (health_choice_accepts_any(&choice))
+        return use_add(uses, settings, TLS_CLIENT, &any_item);
+    return !choice.is_on || use_add(uses, settings, TLS_CLIENT, choice.tls);
+}
+
+struct tls_profile *tls_uses_any(const struct tls_uses *uses)
+{
+    const struct tls_use *use = tls_uses_find(uses, TLS_CLIENT, &any_item);
+
+    return use == NULL ? NULL : use->profile;
 }
 
 bool tls_uses_list(struct tls_uses *uses, const struct settings *settings)
@@ -88,8 +113,10 @@ bool tls_uses_list(struct tls_uses *uses, const struct settings *settings)
         is_good &= use_add(uses, settings, TLS_SERVER, settings_item(settings, section, ROUTE_TLS));
     section = settings_first(settings, SECTION_POOL);
     for (; section != NULL; section = section_next(section))
-        is_good &= use_add(uses, settings, TLS_CLIENT, settings_item(settings, section, POOL_TLS));
-    return is_good;
+        is_good &=
+            use_add(uses, settings, TLS_CLIENT, settings_item(settings, section, POOL_TLS)) &&
+            add_checks(uses, settings, section);
+    return is_good && add_checks(uses, settings, NULL);
 }
 
 size_t tls_uses_count(const struct tls_uses *uses)
@@ -140,14 +167,15 @@ static bool fill_options(const struct settings *settings, const struct tls_use *
 
     *options = (struct tls_options){
         .name = use->item->text,
-        .cert =
-            section == NULL ? use->item->text : settings_text(settings, section, TLS_OPTION_CERT),
+        .cert = section == NULL && !use->accepts_any
+                    ? use->item->text
+                    : settings_text(settings, section, TLS_OPTION_CERT),
         .key = settings_text(settings, section, TLS_OPTION_KEY),
         .cert_dir = settings_text(settings, section, TLS_OPTION_CERT_DIR),
         .sni_mismatch_alert = settings_word(settings, section, TLS_OPTION_SNI_MISMATCH) == 1,
         .ca_file = settings_text(settings, section, TLS_OPTION_CA_FILE),
         .crl_file = settings_text(settings, section, TLS_OPTION_CRL_FILE),
-        .verify = verify_of(settings, section, use->role),
+        .verify = use->accepts_any ? TLS_VERIFY_NONE : verify_of(settings, section, use->role),
         .server_name = settings_text(settings, section, TLS_OPTION_SERVER_NAME),
         .min_version = versions[settings_word(settings, section, TLS_OPTION_MIN_VERSION)],
         .max_version = versions[settings_word(settings, section, TLS_OPTION_MAX_VERSION)],

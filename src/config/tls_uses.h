@@ -16,9 +16,10 @@
 
 struct tls_use {
     const struct item *item;       /* where it is named first; borrowed from the settings */
-    const struct section *section; /* NULL: a path */
+    const struct section *section; /* NULL: a path, or a profile for checks */
     enum tls_role role;
-    bool is_broken; /* its files did not load, and that was reported */
+    bool accepts_any; /* of checks that verify nothing: no section and no file says more */
+    bool is_broken;   /* its files did not load, and that was reported */
     struct tls_profile *profile;
     UT_hash_handle hh;
 };
@@ -28,12 +29,16 @@ struct tls_uses {
     struct tls_use *tables[TLS_CLIENT + 1]; /* by name, in the order of appearance */
 };
 
-/* Lists what the enabled listeners, the routes and the pools name. False without memory. */
+/* Lists what the enabled listeners, the routes, the pools and their checks name. False without
+ * memory. */
 bool tls_uses_list(struct tls_uses *uses, const struct settings *settings) CULVERT_MUST_CHECK;
 
 /* What an option `tls` of a section names; NULL: off, not set, or nothing that there is. */
 struct tls_use *tls_uses_find(const struct tls_uses *uses, enum tls_role role,
                               const struct item *item);
+
+/* The profile for checks that accept any certificate; NULL when no check needs it. */
+struct tls_profile *tls_uses_any(const struct tls_uses *uses);
 
 /*
  * Makes the profiles that are not made yet, for `workers` workers. What does not load is reported

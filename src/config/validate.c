@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "pool/pool.h"
 #include "config/sni_map.h"
+#include "config/validate_health.h"
 #include "config/validate_routes.h"
 
 struct checker {
@@ -20,6 +21,7 @@ struct checker {
     bool *is_pool_used;   /* by the number of the section */
     bool *is_pool_warned; /* of its timeouts, by the same number */
     bool *is_tls_used;    /* by the number of the section */
+    bool *is_health_used; /* by the number of the section */
 };
 
 /* ---- references -------------------------------------------------------------------------------
@@ -99,6 +101,23 @@ static void use_tls(const struct checker *checker, const struct section *section
         refer(checker, section, SECTION_TLS, item, option_table[option].may_be_path);
     if (tls != NULL)
         checker->is_tls_used[tls->number] = true;
+}
+
+/* `section` is NULL for [defaults], which counts for listeners with servers of their own, too. */
+static void use_health(const struct checker *checker, const struct section *section)
+{
+    const struct setting *own = section == NULL ? settings_get(checker->settings, NULL, POOL_HEALTH)
+                                                : section_value(section, POOL_HEALTH);
+    const struct section *defaults = settings_find(checker->settings, SECTION_DEFAULTS, "");
+
+    if (own->count == 0 || own->items[0].word >= 0)
+        return;
+    const struct section *health =
+        refer(checker, section == NULL ? defaults : section, SECTION_HEALTH, own->items, false);
+    if (health == NULL)
+        return;
+    checker->is_health_used[health->number] = true;
+    use_tls(checker, health, HEALTH_TLS);
 }
 
 /* The pools that a listener's map of names wants. */
@@ -389,6 +408,7 @@ static void check_pools(const struct checker *checker)
         check_required(checker, section);
         check_servers(checker, section, POOL_SERVER);
         use_tls(checker, section, POOL_TLS);
+        use_health(checker, section);
         if (!checker->is_pool_used[section->number] && checker->diagnostics->errors == 0)
             diagnostics_warning(checker->diagnostics, TOPIC_UNUSED, &section->origin,
                                 "%s is used by no listener and no route",
@@ -409,6 +429,20 @@ static void check_tls_sections(const struct checker *checker)
     }
 }
 
+static void check_health_sections(const struct checker *checker)
+{
+    const struct section *section = settings_first(checker->settings, SECTION_HEALTH);
+    char where[SECTION_TEXT_BYTES];
+
+    for (; section != NULL; section = section_next(section)) {
+        validate_health(checker->settings, section, checker->diagnostics);
+        if (!checker->is_health_used[section->number] && checker->diagnostics->errors == 0)
+            diagnostics_warning(checker->diagnostics, TOPIC_UNUSED, &section->origin,
+                                "%s is used by no pool",
+                                section_text(section, where, sizeof(where)));
+    }
+}
+
 void validate(const struct settings *settings, struct diagnostics *diagnostics)
 {
     struct checker checker = {.settings = settings, .diagnostics = diagnostics};
@@ -417,8 +451,9 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
     checker.is_pool_used = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
     checker.is_pool_warned = calloc(settings_count(settings, SECTION_POOL) + 1, sizeof(bool));
     checker.is_tls_used = calloc(settings_count(settings, SECTION_TLS) + 1, sizeof(bool));
+    checker.is_health_used = calloc(settings_count(settings, SECTION_HEALTH) + 1, sizeof(bool));
     if (has_route == NULL || checker.is_pool_used == NULL || checker.is_pool_warned == NULL ||
-        checker.is_tls_used == NULL) {
+        checker.is_tls_used == NULL || checker.is_health_used == NULL) {
         (void)diagnostics_out_of_memory(diagnostics);
     } else {
         const struct section *route = settings_first(settings, SECTION_ROUTE);
@@ -427,7 +462,9 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
         for (; route != NULL; route = section_next(route))
             check_route(&checker, route, has_route);
         check_listeners(&checker, has_route);
+        use_health(&checker, NULL);
         check_pools(&checker);
+        check_health_sections(&checker);
         check_tls_sections(&checker);
         validate_routes(settings, diagnostics);
     }
@@ -435,4 +472,5 @@ void validate(const struct settings *settings, struct diagnostics *diagnostics)
     free(checker.is_pool_used);
     free(checker.is_pool_warned);
     free(checker.is_tls_used);
+    free(checker.is_health_used);
 }

@@ -15,6 +15,7 @@
 #include "config/endpoint.h"
 #include "config/sni_map.h"
 #include "config/suggest.h"
+#include "config/value_bytes.h"
 #include "config/value_number.h"
 #include "config/value_prefix.h"
 #include "config/value_tls.h"
@@ -277,13 +278,16 @@ static bool set_server_name(const struct parser *parser, const struct word *word
 static bool parse_server_option(const struct parser *parser, const struct word *word,
                                 struct endpoint *server)
 {
-    static const char words[] = "backup disabled drain weight= max_connections= server_name=";
+    static const char words[] =
+        "backup disabled drain weight= max_connections= health_port= server_name=";
     char guess[96];
 
     if (strncmp(word->string, "weight=", 7) == 0)
         return server_number(parser, word, 7, 1, 256, &server->weight);
     if (strncmp(word->string, "max_connections=", 16) == 0)
         return server_number(parser, word, 16, 0, 1 << 29, &server->max_connections);
+    if (strncmp(word->string, "health_port=", 12) == 0)
+        return server_number(parser, word, 12, 1, 65535, &server->health_port);
     if (strncmp(word->string, "server_name=", 12) == 0)
         return set_server_name(parser, word, word->string + 12, server);
     if (strcmp(word->string, "backup") == 0)
@@ -292,14 +296,9 @@ static bool parse_server_option(const struct parser *parser, const struct word *
         server->is_disabled = true;
     else if (strcmp(word->string, "drain") == 0)
         server->is_drain = true;
-    else if (strncmp(word->string, "health_port=", 12) == 0) {
-        diagnostics_error(parser->diagnostics, TOPIC_LATER, &word->origin,
-                          "'%.11s' of a server is not available in this version", word->string);
-        return false;
-    } else {
+    else
         return value_error(parser, &word->origin, "'%s' is no option of a server%s", word->string,
                            suggest_word(words, word->string, guess, sizeof(guess)));
-    }
     return true;
 }
 
@@ -490,6 +489,8 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
 {
     const struct option *option = parser->option;
 
+    if (option->type == VALUE_BYTES)
+        return value_bytes_parse(word->string, word->length, item, parser->diagnostics);
     if (!check_printable(parser, word))
         return false;
     item->word = word_index(option->words, word->string);
@@ -502,6 +503,7 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
     case VALUE_SIZE:
     case VALUE_PERCENT:
     case VALUE_MODE:
+    case VALUE_RANGE:
         return parse_number(parser, word, item);
     case VALUE_STRING:
         return true;
@@ -527,6 +529,7 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
     case VALUE_SAN:
         return check_form(parser, word, value_san_fault);
     case VALUE_SERVER:
+    case VALUE_BYTES:
     case VALUE_RATE:
         break;
     }

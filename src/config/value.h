@@ -16,9 +16,12 @@
  *   address   host:port  :port  *:port  [v6]:port  unix:/path  unix:@name
  *   IP address  10.0.0.1  ::1  fe80::1%2; without a port
  *   server    [NAME] ADDRESS [weight=N] [backup] [disabled] [drain] [max_connections=N]
- *             [server_name=HOST]; the address may also be builtin:echo, builtin:discard,
- *             builtin:chargen, original
+ *             [health_port=N] [server_name=HOST]; the address may also be builtin:echo,
+ *             builtin:discard, builtin:chargen, original
  *   prefix    10.0.0.0/8  ::1  @file
+ *   bytes     text in double quotes that may hold any byte; its canonical text keeps escapes
+ *             (value_bytes.h)
+ *   range     200  200-399
  *   name of   the name of a section; some keys also take a path instead, which has a slash or
  *             ends in .pem
  *   host name, protocol, pattern for a certificate: see value_tls.h
@@ -46,6 +49,7 @@ struct item {
     char *text;                /* canonical, as the dump shows it; owned */
     int word;                  /* index into the option's words when it is one of those, else -1 */
     int64_t number;            /* bool, integer, size, mode, percent; duration in microseconds */
+    int64_t last;              /* VALUE_RANGE: from `number` to this */
     bool is_percent;           /* `number` is a percentage of something */
     struct endpoint *endpoint; /* VALUE_ADDR, VALUE_IP, VALUE_SERVER; owned */
     struct prefix *prefixes;   /* VALUE_PREFIX; owned */

@@ -202,6 +202,22 @@ static bool parse_mode(const char *word, struct item *item, struct error *error)
     return true;
 }
 
+static bool parse_range(const struct option *option, const char *word, struct item *item,
+                        struct error *error)
+{
+    int64_t last;
+    const char *end = value_read_digits(word, INT32_MAX, &item->number);
+
+    item->last = item->number;
+    if (end != NULL && *end == '-' && (end = value_read_digits(end + 1, INT32_MAX, &last)) != NULL)
+        item->last = last;
+    if (end == NULL || *end != '\0' || item->number < option->least || item->last > option->most ||
+        item->last < item->number)
+        return error_set(error, 0, "'%s' must be a number from %lld to %lld, or two such as %s",
+                         word, (long long)option->least, (long long)option->most, option->fallback);
+    return true;
+}
+
 bool value_number_parse(const struct option *option, const char *word, struct item *item,
                         struct error *error)
 {
@@ -218,6 +234,8 @@ bool value_number_parse(const struct option *option, const char *word, struct it
         return parse_percent(word, item, error);
     case VALUE_MODE:
         return parse_mode(word, item, error);
+    case VALUE_RANGE:
+        return parse_range(option, word, item, error);
     case VALUE_STRING:
     case VALUE_PATH:
     case VALUE_GLOB:
@@ -231,6 +249,7 @@ bool value_number_parse(const struct option *option, const char *word, struct it
     case VALUE_SNI:
     case VALUE_ALPN:
     case VALUE_SAN:
+    case VALUE_BYTES:
     case VALUE_RATE:
         break;
     }

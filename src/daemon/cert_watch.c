@@ -27,7 +27,7 @@ struct cert_watch {
     struct worker_shared *shared;
     struct event *timer;
     int64_t next_warning_ms;
-    struct tls_context **contexts; /* one per worker */
+    struct tls_context **contexts; /* one per worker, and the control thread's */
     struct tls_loads *loads;       /* one per profile */
 };
 
@@ -39,7 +39,8 @@ static void begin_event(struct log_event *event, enum log_level level, const cha
     log_event_string(event, "role", tls_profile_role(profile) == TLS_SERVER ? "server" : "client");
 }
 
-/* A worker that takes no message any more has ended, or memory is short: it keeps what it has. */
+/* To the workers by message, to the control thread, which makes the checks, at once. A worker that
+ * takes no message any more has ended, or memory is short: it keeps what it has. */
 static void hand_out(struct cert_watch *watch, struct tls_profile *profile)
 {
     for (unsigned i = 0; i < watch->shared->worker_count; i++) {
@@ -52,6 +53,8 @@ static void hand_out(struct cert_watch *watch, struct tls_profile *profile)
         log_message(LOG_ERROR, "worker_unreachable",
                     "worker %u got no message: out of memory, or it has ended", i);
     }
+    tls_profile_take(profile, watch->shared->worker_count,
+                     watch->contexts[watch->shared->worker_count]);
 }
 
 /* What was loaded and will be trouble nevertheless. At the start it is a warning of the
@@ -175,7 +178,7 @@ struct cert_watch *cert_watch_open(struct event_base *base, struct snapshot *sna
         goto fail;
     watch->snapshot = snapshot;
     watch->shared = shared;
-    watch->contexts = calloc(shared->worker_count, sizeof(struct tls_context *));
+    watch->contexts = calloc(shared->worker_count + 1, sizeof(struct tls_context *));
     watch->loads = calloc(snapshot->tls_profile_count + 1, sizeof(*watch->loads));
     watch->timer = evtimer_new(base, on_timer, watch);
     if (watch->contexts == NULL || watch->loads == NULL || watch->timer == NULL)

@@ -27,6 +27,7 @@
 #include "admin/http_api.h"
 #include "daemon/announce.h"
 #include "daemon/cert_watch.h"
+#include "daemon/checks.h"
 #include "daemon/command_line.h"
 #include "daemon/drain.h"
 #include "daemon/inspect.h"
@@ -59,6 +60,7 @@ struct daemon {
     struct worker_group *group;
     struct cert_watch *certificates;
     struct name_watch *names;
+    struct checker *checker;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -179,6 +181,7 @@ static void fill_view(struct daemon *daemon)
     view->splice = daemon->splice;
     view->limit_bound_by = daemon->budget.bound_by;
     view->open_files = daemon->budget.open_files;
+    view->checker = daemon->checker;
     view->tls_loads = cert_watch_loads(daemon->certificates);
     view->reload = read_anew;
     view->reload_argument = daemon;
@@ -209,6 +212,9 @@ static bool open_process(struct daemon *daemon, struct error *error)
     daemon->names =
         name_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
     if (daemon->names == NULL)
+        return false;
+    daemon->checker = checks_open(daemon->base, daemon->snapshot, error);
+    if (daemon->checker == NULL)
         return false;
     fill_view(daemon);
     daemon->api = http_api_open(daemon->base, &daemon->view, error);
@@ -508,6 +514,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
 
     http_api_close(daemon->api);
     name_watch_close(daemon->names);
+    checker_close(daemon->checker);
     cert_watch_close(daemon->certificates);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);

@@ -83,6 +83,7 @@ struct server *server_create(const struct server_options *options, unsigned work
     server->builtin = options->builtin;
     server->is_original = options->is_original;
     server->priority = options->priority;
+    server->health_port = options->health_port;
     server->is_backup = options->is_backup;
     server->is_discovered = options->is_discovered;
     server->counters = make_shards(workers);

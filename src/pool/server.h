@@ -83,6 +83,7 @@ struct server_options {
     int weight;                   /* 1..256 */
     int priority;                 /* tiers are tried in rising order; 0 unless an SRV record says */
     int max_connections;          /* over all workers; 0 = no limit */
+    uint16_t health_port;         /* checks go there; 0: not given */
     bool is_backup;               /* behind all others, whatever the priority */
     bool is_discovered;           /* may go: sessions that tried it are counted in `users` */
     enum server_admin admin;
@@ -97,6 +98,7 @@ struct server {
     char *tls_name;
     char *path; /* owns addr.path of a unix server */
     int priority;
+    uint16_t health_port; /* 0: not given */
     bool is_backup;
     bool is_discovered;
     unsigned position;                /* its slot in its pool */

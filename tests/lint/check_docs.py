@@ -96,7 +96,8 @@ def check_api(_):
     documented = set(re.findall(r"^\| (?:GET|DELETE|POST) \| `([^`]+)`", page, re.M))
     yield from (f"path {path} is only in one place" for path in sorted(paths ^ documented))
     metrics = re.findall(r'METRIC_(\w+),\s*"(culvert_\w+)"',
-                         (ROOT / "src/admin/metrics.c").read_text())
+                         "".join(
+                             path.read_text() for path in sorted((ROOT / "src/admin").glob("*.c"))))
     metrics = {name + ("_total" if kind == "COUNTER" else "") for kind, name in metrics}
     documented = set(re.findall(r"^\| `(culvert_\w+)`", page, re.M))
     yield from (f"metric {name} is only in one place" for name in sorted(metrics ^ documented))

@@ -61,7 +61,7 @@ static void test_sections_keys_and_one_key(void **state)
     expect("tls", true, "\n  min_version          1.2        one of 1.2 1.3\n");
     expect("tls.verify", true, "  default   towards clients none, towards servers required\n");
     expect("tls.allow_spki", true, "not available in this version");
-    expect("health", true, "[health] is not available in this version");
+    expect("mirror", true, "[mirror] is not available in this version");
 }
 
 static void test_unknown_words_get_a_suggestion(void **state)

@@ -13,6 +13,18 @@
 #include "config/fixture.h"
 #include "config/option_table.h"
 
+/* What else a row of [health] needs: the type of check that reads the key. */
+static const char *health_needs(const struct option *option)
+{
+    enum option_id id = option_id_of(option);
+
+    if (id == HEALTH_SEND || id == HEALTH_EXPECT)
+        return "type = expect\n";
+    if (id == HEALTH_PATH || id == HEALTH_HOST || id == HEALTH_STATUS)
+        return "type = http\n";
+    return id == HEALTH_INTERVAL ? "timeout = 10ms\n" : "";
+}
+
 /* A configuration with one line "key = value" in a section of the row's kind, and what it needs. */
 static void write_row(const struct option *option, const char *value, unsigned *line)
 {
@@ -24,10 +36,11 @@ static void write_row(const struct option *option, const char *value, unsigned *
     bool is_pool = strcmp(option->key, "pool") == 0;
     char text[4096];
 
-    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s", section->word,
+    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s%s", section->word,
              section->has_name ? " row" : "", option->key, value,
              option == &option_table[TLS_OPTION_KEY] ? "cert = x.pem\n" : "",
              option == &option_table[LISTEN_STARTTLS] ? "sni_map = names.map\n" : "",
+             option->section == SECTION_HEALTH ? health_needs(option) : "",
              option->section == SECTION_LISTEN && !is_bind ? "bind = 127.0.0.1:0\n" : "",
              option->section == SECTION_POOL && !is_server ? "server = 127.0.0.1:9\n" : "",
              option->section == SECTION_LISTEN && !is_server && !is_pool ? "pool = other\n" : "",
@@ -36,6 +49,9 @@ static void write_row(const struct option *option, const char *value, unsigned *
     strcat(text, "[listen web]\nbind = 127.0.0.1:0\nserver = 127.0.0.1:9\n"
                  "[pool other]\nserver = 127.0.0.1:9\n"
                  "[listen other]\nbind = 127.0.0.1:0\npool = other\n");
+    if (option->section == SECTION_HEALTH)
+        strcat(text, "[pool checked]\nserver = 127.0.0.1:9\nhealth = row\n"
+                     "[listen third]\nbind = 127.0.0.1:0\npool = checked\n");
     if (option->section == SECTION_POOL)
         strcat(text, "[listen third]\nbind = 127.0.0.1:0\npool = row\n");
     write_file("names.map", "a.example.com other\n");
@@ -56,6 +72,8 @@ static const char *good_value(const struct option *option)
     }
     if (option->fallback != NULL)
         return option->fallback;
+    if (option == &option_table[HEALTH_HOST])
+        return option->example; /* goes into a line of a request */
     switch (option->type) {
     case VALUE_BOOL:
         return "yes";
@@ -97,6 +115,10 @@ static const char *good_value(const struct option *option)
         return "h2 http/1.1";
     case VALUE_SAN:
         return "dns:*.example.com uri:spiffe://example.com/a ip:10.0.0.1 cn:me";
+    case VALUE_BYTES:
+        return "\"a\\x00\\r\\n\"";
+    case VALUE_RANGE:
+        return "200-299";
     case VALUE_RATE:
         return "1/s";
     }
@@ -144,6 +166,10 @@ static const char *bad_value(const struct option *option)
         return "\"\"";
     case VALUE_SAN:
         return "www.example.com";
+    case VALUE_BYTES:
+        return "${CULVERT_TEST_IS_NOT_SET}";
+    case VALUE_RANGE:
+        return "399-200";
     case VALUE_RATE:
         return "1/s";
     }

@@ -126,7 +126,8 @@ static void test_wrong_servers_say_where(void **state)
     expect_refused(POOL_SERVER, "a b 10.0.0.1:80", "1 'a' is no address");
     expect_refused(POOL_SERVER, "a/b 10.0.0.1:80", "1 'a/b' is neither an address");
     expect_refused(POOL_SERVER, "srv:_x._tcp.example.com", "not available in this version");
-    expect_refused(POOL_SERVER, "10.0.0.1:80 health_port=81", "'health_port' of a server");
+    expect_refused(POOL_SERVER, "10.0.0.1:80 health_port=0",
+                   "'health_port=0' must be a number from 1 to 65535");
     expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=*.x", "13 '*.x': this is no host name");
     expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=", "13 '': ");
     expect_refused(POOL_SERVER, "10.0.0.1:80, weight=3", "'weight=3' is no address");

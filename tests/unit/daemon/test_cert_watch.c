@@ -29,6 +29,7 @@ struct tls_profile {
     unsigned forced;
     const char *warning;
     struct tls_certificate certificate;
+    unsigned own; /* contexts that the control thread took over itself */
 };
 
 struct worker {
@@ -56,6 +57,8 @@ int64_t __wrap_tls_profile_look_due_ms(const struct tls_profile *profile);
 const char *__wrap_tls_profile_name(const struct tls_profile *profile);
 enum tls_role __wrap_tls_profile_role(const struct tls_profile *profile);
 const char *__wrap_tls_profile_warning(const struct tls_profile *profile);
+void __wrap_tls_profile_take(struct tls_profile *profile, unsigned worker,
+                             struct tls_context *context);
 void __wrap_tls_context_free(struct tls_context *context);
 
 size_t __wrap_tls_profile_certificates(const struct tls_profile *profile,
@@ -78,7 +81,7 @@ enum tls_change __wrap_tls_profile_look(struct tls_profile *profile, bool force,
     profile->next = TLS_UNCHANGED;
     if (change == TLS_BROKEN)
         error_set(error, 1, "%s.pem: no certificate", profile->name);
-    for (unsigned i = 0; change == TLS_CHANGED && i < WORKERS; i++) {
+    for (unsigned i = 0; change == TLS_CHANGED && i < WORKERS + 1; i++) {
         contexts[i] = malloc(1);
         contexts_made++;
     }
@@ -103,6 +106,14 @@ enum tls_role __wrap_tls_profile_role(const struct tls_profile *profile)
 const char *__wrap_tls_profile_warning(const struct tls_profile *profile)
 {
     return profile->warning;
+}
+
+void __wrap_tls_profile_take(struct tls_profile *profile, unsigned worker,
+                             struct tls_context *context)
+{
+    assert_int_equal(worker, WORKERS);
+    profile->own++;
+    free(context);
 }
 
 void __wrap_tls_context_free(struct tls_context *context)
@@ -197,7 +208,7 @@ static void run_until(const unsigned *count, unsigned wanted)
     }
 }
 
-static void test_what_changed_goes_to_each_worker(void **state)
+static void test_what_changed_goes_to_each_worker_and_to_the_checks(void **state)
 {
     struct cert_watch *watch = open_watch();
     const char *record;
@@ -217,6 +228,8 @@ static void test_what_changed_goes_to_each_worker(void **state)
     assert_non_null(strstr(record, "level=info"));
     assert_null(next_record());
     assert_int_equal(contexts_freed, 0);
+    assert_int_equal(profiles[1].own, 1);
+    assert_int_equal(profiles[0].own, 0);
     cert_watch_close(watch);
 }
 
@@ -334,7 +347,7 @@ static void test_without_profiles_no_timer_runs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_what_changed_goes_to_each_worker),
+        TEST(test_what_changed_goes_to_each_worker_and_to_the_checks),
         TEST(test_what_is_broken_is_said_and_nobody_gets_it),
         TEST(test_what_loads_and_will_be_trouble_is_said),
         TEST(test_a_worker_that_has_ended_loses_nothing_but_its_context),
