@@ -44,10 +44,18 @@ struct name_looks {
     unsigned failed;
 };
 
+/* What one look at all lists of addresses that have files came to. */
+struct address_looks {
+    unsigned lists;
+    unsigned changed;
+    unsigned failed;
+};
+
 /* What reading anew came to. */
 struct reload_outcome {
     struct tls_look tls;
     struct name_looks names;
+    struct address_looks addresses;
 };
 
 struct checker;

@@ -90,11 +90,14 @@ static void add_accepts(struct scrape *scrape)
     exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connections_rejected",
                       "Connections refused before they became a session.");
     for (unsigned i = 0; i < scrape->snapshot->listener_count; i++) {
-        const struct labels labels = {
-            {{"listener", scrape->snapshot->listeners[i].name}, {"reason", "limit"}}};
+        const struct counter *rejected = scrape->totals->counters.listeners[i].rejected;
 
-        exposition_count(&scrape->out, &labels,
-                         counter_get(&scrape->totals->counters.listeners[i].rejected_limit));
+        for (int why = 0; why < REJECTED_COUNT; why++) {
+            const struct labels labels = {{{"listener", scrape->snapshot->listeners[i].name},
+                                           {"reason", rejection_word((enum rejection)why)}}};
+
+            exposition_count(&scrape->out, &labels, counter_get(&rejected[why]));
+        }
     }
 }
 
@@ -450,6 +453,33 @@ static void add_name_maps(struct scrape *scrape)
     }
 }
 
+/* ---- lists of addresses ------------------------------------------------------------------- */
+
+static void add_address_lists(struct scrape *scrape)
+{
+    const struct snapshot *snapshot = scrape->snapshot;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_address_list_prefixes",
+                      "Prefixes of a list of addresses (allow, deny, trusted_proxies).");
+    for (unsigned i = 0; i < snapshot->address_source_count; i++) {
+        const struct address_source *source = snapshot->address_sources[i];
+        const struct labels labels = {{{"section", source->section}, {"key", source->key}}};
+
+        exposition_count(&scrape->out, &labels, source->prefix_count);
+    }
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_address_list_reloads",
+                      "Loads of changed files of addresses.");
+    for (unsigned i = 0; i < snapshot->address_source_count; i++) {
+        const struct address_source *source = snapshot->address_sources[i];
+        struct labels labels = {
+            {{"section", source->section}, {"key", source->key}, {"result", "ok"}}};
+
+        exposition_count(&scrape->out, &labels, source->changed);
+        labels.pair[2].value = "failed";
+        exposition_count(&scrape->out, &labels, source->failed);
+    }
+}
+
 /* ---- resources ---------------------------------------------------------------------------- */
 
 static void add_memory(struct scrape *scrape)
@@ -549,6 +579,7 @@ void metrics_handle(const struct question *question, struct answer *answer)
     health_view_add_metrics(&scrape.out, question->view);
     add_tls(&scrape);
     add_name_maps(&scrape);
+    add_address_lists(&scrape);
     add_memory(&scrape);
     add_workers(&scrape);
     add_limits(&scrape);

@@ -37,6 +37,25 @@ static json_t *addresses_to_json(const struct admin_view *view, unsigned listene
     return json;
 }
 
+static uint64_t rejected_by_all(const struct listener_counters *counters)
+{
+    uint64_t sum = 0;
+
+    for (int why = 0; why < REJECTED_COUNT; why++)
+        sum += counter_get(&counters->rejected[why]);
+    return sum;
+}
+
+static json_t *rejected_to_json(const struct listener_counters *counters)
+{
+    json_t *json = json_object();
+
+    for (int why = 0; why < REJECTED_COUNT; why++)
+        json_object_set_new(json, rejection_word((enum rejection)why),
+                            json_count(counter_get(&counters->rejected[why])));
+    return json;
+}
+
 static json_t *listener_to_json(const struct admin_view *view, const struct totals *totals,
                                 const struct listener_config *listener)
 {
@@ -58,7 +77,8 @@ static json_t *listener_to_json(const struct admin_view *view, const struct tota
                             json_count(counter_get(&counters->sessions[phase])));
     json_object_set_new(json, "phases", phases);
     json_object_set_new(json, "accepted_total", json_count(counter_get(&counters->accepted)));
-    json_object_set_new(json, "rejected_total", json_count(counter_get(&counters->rejected_limit)));
+    json_object_set_new(json, "rejected_total", json_count(rejected_by_all(counters)));
+    json_object_set_new(json, "rejected", rejected_to_json(counters));
     json_object_set_new(json, "upload_bytes", json_count(sum.upload_bytes));
     json_object_set_new(json, "download_bytes", json_count(sum.download_bytes));
     json_object_set_new(json, "closed", closed_to_json(sum.closed));
@@ -175,7 +195,7 @@ static void add_sums(json_t *json, const struct admin_view *view, const struct t
         all.upload_bytes += sum.upload_bytes;
         all.download_bytes += sum.download_bytes;
         accepted += counter_get(&counters->accepted);
-        rejected += counter_get(&counters->rejected_limit);
+        rejected += rejected_by_all(counters);
     }
     json_object_set_new(json, "accepted_total", json_count(accepted));
     json_object_set_new(json, "rejected_total", json_count(rejected));

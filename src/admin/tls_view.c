@@ -92,14 +92,16 @@ void tls_view_handle_reload(const struct question *question, struct answer *answ
         return;
     }
     view->reload(view->reload_argument, &outcome);
-    failed = outcome.tls.failed + outcome.names.failed;
-    json = json_pack("{s:i, s:i, s:i, s:i}", "tls_profiles", (int)outcome.tls.profiles, "sni_maps",
-                     (int)outcome.names.maps, "changed",
-                     (int)(outcome.tls.changed + outcome.names.changed), "failed", (int)failed);
+    failed = outcome.tls.failed + outcome.names.failed + outcome.addresses.failed;
+    json = json_pack("{s:i, s:i, s:i, s:i, s:i}", "tls_profiles", (int)outcome.tls.profiles,
+                     "sni_maps", (int)outcome.names.maps, "address_lists",
+                     (int)outcome.addresses.lists, "changed",
+                     (int)(outcome.tls.changed + outcome.names.changed + outcome.addresses.changed),
+                     "failed", (int)failed);
     if (failed > 0 && json != NULL)
         json_object_set_new(json, "error",
-                            json_string("a certificate or an sni_map does not load and stays "
-                                        "as it was; the log says why"));
+                            json_string("a file does not load and what was read from it before "
+                                        "stays; the log says why"));
     answer_json(answer, failed > 0 ? 503 : 200, json);
 }
 

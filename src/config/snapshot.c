@@ -56,6 +56,9 @@ static void snapshot_destroy(struct snapshot *snapshot)
     for (unsigned i = 0; i < snapshot->tls_profile_count; i++)
         tls_profile_destroy(snapshot->tls_profiles[i]);
     free(snapshot->tls_profiles);
+    for (unsigned i = 0; i < snapshot->address_source_count; i++)
+        address_source_destroy(snapshot->address_sources[i]);
+    free(snapshot->address_sources);
     process_release(&snapshot->process);
     free(snapshot->listeners);
     free(snapshot->routes);
@@ -99,4 +102,13 @@ unsigned snapshot_tally(const struct snapshot *snapshot, const struct listener_c
             high = middle;
     }
     return first;
+}
+
+bool listener_admits(const struct listener_config *listener, const struct addr *client)
+{
+    if (client->family == AF_UNIX)
+        return true;
+    if (listener->deny != NULL && address_list_contains(listener->deny, client))
+        return false;
+    return listener->allow == NULL || address_list_contains(listener->allow, client);
 }

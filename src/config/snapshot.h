@@ -23,12 +23,16 @@
 #include "pool/pool.h"
 #include "health/health_options.h"
 #include "route/router.h"
+#include "config/address_source.h"
 #include "config/sni_source.h"
 
 enum on_limit { ON_LIMIT_PAUSE, ON_LIMIT_RESET, ON_LIMIT_CLOSE };
 
 /* How a client is refused when no server can be had or no route matches. */
 enum refusal { REFUSE_RESET, REFUSE_CLOSE, REFUSE_ALERT /* TLS unrecognized_name */ };
+
+/* What becomes of a client that the rules refuse. */
+enum deny_action { DENY_RESET, DENY_CLOSE, DENY_DROP /* not a word to it */ };
 
 enum starttls { STARTTLS_OFF, STARTTLS_POSTGRES };
 
@@ -61,6 +65,9 @@ struct listener_config {
     bool terminates_tls; /* by `tls` or by that of one of its routes */
     bool peeks_hello;    /* routes, their tls, no_route = alert or hash_key = sni need the hello */
 
+    struct address_list *allow; /* borrowed from the snapshot; NULL: everyone */
+    struct address_list *deny;  /* wins; NULL: nobody */
+    enum deny_action deny_action;
     int max_connections; /* 0 = no limit of its own */
     int64_t preread_timeout_ms;
     int64_t handshake_timeout_ms; /* of both sides */
@@ -138,6 +145,8 @@ struct snapshot {
     struct health_options **health;    /* by the pool's index; NULL: its servers are not checked */
     struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
     unsigned tls_profile_count;
+    struct address_source **address_sources; /* owned: the lists of [listen] sections */
+    unsigned address_source_count;
     struct tally *tallies;
     unsigned tally_count;
     char *source; /* "culvert.ini (+2 included)" or "(embedded)": for banner and log */
@@ -151,5 +160,12 @@ void snapshot_unref(struct snapshot *snapshot);
 /* The tally of a listener and a pool (NULL: none chosen). */
 unsigned snapshot_tally(const struct snapshot *snapshot, const struct listener_config *listener,
                         const struct pool *pool);
+
+/*
+ * Whether `allow` and `deny` let this address in. Both the address of the socket and one that a
+ * trusted proxy claims have to pass. Any thread. Unix clients pass: who may connect to their
+ * sockets is a matter of the files' modes.
+ */
+bool listener_admits(const struct listener_config *listener, const struct addr *client);
 
 #endif

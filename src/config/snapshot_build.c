@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "config/sni_source.h"
+#include "config/snapshot_access.h"
 #include "config/snapshot_health.h"
 #include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
@@ -142,7 +143,9 @@ static bool fill_listener(struct builder *builder, const struct section *section
     listener->tls =
         snapshot_profile(builder->settings, builder->tls, TLS_SERVER, section, LISTEN_TLS);
     listener->router = router_create(fallback);
-    return listener->router != NULL && snapshot_copy(&listener->name, section->name) &&
+    return listener->router != NULL &&
+           snapshot_access_fill(builder->snapshot, settings, section, listener) &&
+           snapshot_copy(&listener->name, section->name) &&
            snapshot_copy(&listener->description,
                          settings_text(settings, section, LISTEN_DESCRIPTION)) &&
            fill_binds(listener, section_value(section, LISTEN_BIND));

@@ -36,8 +36,8 @@ static bool add_sources(const struct section *section, struct listener_config *l
     for (size_t i = 0; i < source->count; i++) {
         const struct item *item = &source->items[i];
 
-        for (size_t k = 0; k < item->prefix_count; k++) {
-            match->source = &item->prefixes[k];
+        for (size_t k = 0; k < item->prefixes.count; k++) {
+            match->source = &item->prefixes.items[k];
             if (!add_alternative(listener, route, match))
                 return false;
         }

@@ -128,8 +128,8 @@ static struct families families_of(const struct settings *settings, const struct
 static void claim_prefixes(struct claims *claims, const struct section *route,
                            struct clients *clients, const struct item *item)
 {
-    for (size_t i = 0; i < item->prefix_count; i++) {
-        clients->prefix = &item->prefixes[i];
+    for (size_t i = 0; i < item->prefixes.count; i++) {
+        clients->prefix = &item->prefixes.items[i];
         claim_add(claims, route, clients, &item->origin);
     }
 }
@@ -138,10 +138,10 @@ static void check_families(const struct claims *claims, const struct section *li
                            const struct item *item)
 {
     struct families families = families_of(claims->settings, listener);
-    bool is_dead = item->prefix_count > 0;
+    bool is_dead = item->prefixes.count > 0;
 
-    for (size_t i = 0; i < item->prefix_count; i++)
-        is_dead &= item->prefixes[i].family == AF_INET ? !families.has_v4 : !families.has_v6;
+    for (size_t i = 0; i < item->prefixes.count; i++)
+        is_dead &= item->prefixes.items[i].family == AF_INET ? !families.has_v4 : !families.has_v6;
     if (is_dead && section_value(listener, LISTEN_BIND)->count > 0)
         diagnostics_error(claims->diagnostics, TOPIC_ROUTE, &item->origin,
                           "no client of listener '%s' can come from '%s': it binds no address of "

@@ -334,7 +334,7 @@ static void item_release(struct item *item)
 {
     free(item->text);
     endpoint_destroy(item->endpoint);
-    free(item->prefixes);
+    free(item->prefixes.items);
     sni_map_destroy(item->sni_map);
     *item = (struct item){0};
 }

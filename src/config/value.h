@@ -38,6 +38,7 @@
 #include "config/diagnostics.h"
 #include "config/endpoint.h"
 #include "config/option_table.h"
+#include "config/prefix_text.h"
 #include "config/source_file.h"
 #include "config/value_text.h"
 
@@ -52,9 +53,9 @@ struct item {
     int64_t last;              /* VALUE_RANGE: from `number` to this */
     bool is_percent;           /* `number` is a percentage of something */
     struct endpoint *endpoint; /* VALUE_ADDR, VALUE_IP, VALUE_SERVER; owned */
-    struct prefix *prefixes;   /* VALUE_PREFIX; owned */
-    size_t prefix_count;
-    struct sni_map *sni_map; /* VALUE_SNI_MAP; owned */
+    struct prefix_array prefixes; /* VALUE_PREFIX; owned */
+    uint64_t stamp;               /* of the file that they stand in, from before it was read */
+    struct sni_map *sni_map;      /* VALUE_SNI_MAP; owned */
 };
 
 /* What a key holds. A zeroed struct is one that is not set. */

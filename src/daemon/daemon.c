@@ -25,6 +25,7 @@
 #include "config/config.h"
 #include "admin/ctl.h"
 #include "admin/http_api.h"
+#include "daemon/address_watch.h"
 #include "daemon/announce.h"
 #include "daemon/cert_watch.h"
 #include "daemon/checks.h"
@@ -61,6 +62,7 @@ struct daemon {
     struct cert_watch *certificates;
     struct name_watch *names;
     struct checker *checker;
+    struct address_watch *addresses;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -160,12 +162,14 @@ static uint64_t read_dropped(void *argument)
     return logger_dropped(argument);
 }
 
+/* What can be read anew without a restart. */
 static void read_anew(void *argument, struct reload_outcome *outcome)
 {
     struct daemon *daemon = argument;
 
     cert_watch_reload(daemon->certificates, &outcome->tls);
     name_watch_reload(daemon->names, &outcome->names);
+    address_watch_reload(daemon->addresses, &outcome->addresses);
 }
 
 static void fill_view(struct daemon *daemon)
@@ -207,7 +211,8 @@ static bool open_process(struct daemon *daemon, struct error *error)
         return false;
     daemon->certificates =
         cert_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
-    if (daemon->certificates == NULL)
+    daemon->addresses = address_watch_open(daemon->base, daemon->snapshot, error);
+    if (daemon->certificates == NULL || daemon->addresses == NULL)
         return false;
     daemon->names =
         name_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
@@ -367,17 +372,21 @@ static void reload(struct daemon *daemon)
     struct reload_outcome outcome;
     const struct tls_look *tls = &outcome.tls;
     const struct name_looks *names = &outcome.names;
+    const struct address_looks *addresses = &outcome.addresses;
+    unsigned failed;
 
     read_anew(daemon, &outcome);
-    if (tls->profiles + names->maps == 0)
+    failed = tls->failed + names->failed + addresses->failed;
+    if (tls->profiles + names->maps + addresses->lists == 0)
         log_message(LOG_WARN, "reload_unavailable",
                     "HUP: reload is not available in this version; nothing has changed");
     else
-        log_message(tls->failed + names->failed > 0 ? LOG_WARN : LOG_INFO, "reloaded",
-                    "HUP: %u of %u TLS profiles and %u of %u sni_maps were loaded anew, %u failed "
-                    "and stay as they were; the configuration is not read anew in this version",
-                    tls->changed, tls->profiles, names->changed, names->maps,
-                    tls->failed + names->failed);
+        log_message(failed > 0 ? LOG_WARN : LOG_INFO, "reloaded",
+                    "HUP: %u of %u TLS profiles, %u of %u sni_maps and %u of %u address lists were "
+                    "loaded anew, %u failed and stay as they were; the configuration is not read "
+                    "anew in this version",
+                    tls->changed, tls->profiles, names->changed, names->maps, addresses->changed,
+                    addresses->lists, failed);
 }
 
 static void on_signal(evutil_socket_t number, short events, void *argument)
@@ -516,6 +525,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     name_watch_close(daemon->names);
     checker_close(daemon->checker);
     cert_watch_close(daemon->certificates);
+    address_watch_close(daemon->addresses);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);
     pid_file_remove(&daemon->pid_file);

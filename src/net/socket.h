@@ -85,6 +85,9 @@ void socket_guard(int fd, const struct socket_options *options);
 /* close(2) that resets a TCP connection: SO_LINGER {1, 0} first (socket(7)). */
 void socket_reset_close(int fd);
 
+/* Closes a TCP socket without a packet to its peer. False, and open, without CAP_NET_ADMIN. */
+bool socket_forget(int fd) CULVERT_MUST_CHECK;
+
 /* Bytes in the send queue that the other side has not acknowledged (SIOCOUTQ, tcp(7)); 0 on any
    error. Of a unix socket the kernel tells the memory, not the bytes: only whether it is 0 counts.
  */

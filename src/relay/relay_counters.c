@@ -42,6 +42,25 @@ void duration_observe(struct duration_histogram *histogram, int64_t us)
     counter_add(&histogram->sum_us, (uint64_t)us);
 }
 
+const char *rejection_word(enum rejection rejection)
+{
+    switch (rejection) {
+    case REJECTED_LIMIT:
+        return "limit";
+    case REJECTED_LIMIT_IP:
+        return "limit_ip";
+    case REJECTED_RATE:
+        return "rate";
+    case REJECTED_RATE_IP:
+        return "rate_ip";
+    case REJECTED_DENIED:
+        return "denied";
+    case REJECTED_COUNT:
+        break;
+    }
+    return "";
+}
+
 /* Whole cache lines, so that no two workers write into the same one. */
 static void *allocate_shard(size_t count, size_t size)
 {

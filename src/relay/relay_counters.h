@@ -46,9 +46,20 @@ struct handshake_counters {
     struct latency_histogram took; /* those done */
 };
 
+/* Why a connection was refused before a session existed. */
+enum rejection {
+    REJECTED_LIMIT,    /* max_connections, of the process or the listener */
+    REJECTED_LIMIT_IP, /* max_connections_per_ip */
+    REJECTED_RATE,     /* connection_rate */
+    REJECTED_RATE_IP,  /* connection_rate_per_ip */
+    REJECTED_DENIED,   /* allow, deny */
+    REJECTED_COUNT,
+};
+const char *rejection_word(enum rejection rejection); /* limit limit_ip rate … */
+
 struct listener_counters {
     struct counter accepted;
-    struct counter rejected_limit;        /* refused before a session existed */
+    struct counter rejected[REJECTED_COUNT];
     struct counter sessions[PHASE_COUNT]; /* gauges */
     struct duration_histogram duration;
     struct handshake_counters handshakes;

@@ -12,6 +12,8 @@
 #include "core/clock.h"
 #include "net/socket.h"
 #include "relay/session.h"
+#include "worker/held.h"
+#include "worker/places.h"
 #include "worker/worker_internal.h"
 
 /* Accepts per wake-up, so that a flood of connections cannot starve the sessions. */
@@ -28,53 +30,6 @@
 /* A worker hands over when it has this many sessions more than the least loaded one, or more than
    one in 64 of all. */
 #define HANDOVER_LEAD 8
-
-/* Places of one connection: of the process, of its listener, of its worker. */
-
-static void release_places(struct worker_shared *shared, struct listener_config *config,
-                           struct worker *worker)
-{
-    atomic_fetch_sub_explicit(&shared->sessions, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&worker->sessions, 1, memory_order_relaxed);
-}
-
-/* New sessions are refused while buffers are nearly spent, so that live ones keep moving. */
-static bool buffers_are_short(const struct buffer_budget *buffers)
-{
-    size_t used = atomic_load_explicit(&buffers->used_bytes, memory_order_relaxed);
-
-    return used > buffers->limit_bytes / 10 * 9;
-}
-
-/* Takes a place unless all `limit` are taken (0: no limit), whatever other threads do. */
-static bool take_place(_Atomic int *places, int limit)
-{
-    int taken = atomic_load_explicit(places, memory_order_relaxed);
-
-    do {
-        if (limit != 0 && taken >= limit)
-            return false;
-    } while (!atomic_compare_exchange_weak_explicit(places, &taken, taken + 1, memory_order_relaxed,
-                                                    memory_order_relaxed));
-    return true;
-}
-
-/* The listener's place first: a full listener never holds one of the process, not for a moment, so
-   no other listener is refused one that is free. */
-static bool reserve_places(struct worker_shared *shared, struct listener_config *config,
-                           struct worker *worker)
-{
-    if (buffers_are_short(&shared->buffers) ||
-        !take_place(&config->sessions, config->max_connections))
-        return false;
-    if (!take_place(&shared->sessions, shared->max_connections)) {
-        atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
-        return false;
-    }
-    atomic_fetch_add_explicit(&worker->sessions, 1, memory_order_relaxed);
-    return true;
-}
 
 static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is_limit)
 {
@@ -185,11 +140,19 @@ static void count_refusal(struct listener *listener, enum close_reason reason)
     const struct listener_config *config = listener->config;
 
     if (reason == CLOSE_LIMIT) {
-        counter_add(&counters->listeners[config->index].rejected_limit, 1);
+        counter_add(&counters->listeners[config->index].rejected[REJECTED_LIMIT], 1);
         return;
     }
     counter_add(&counters->listeners[config->index].accepted, 1);
     counter_add(&counters->tallies[config->first_tally].closed[reason], 1);
+}
+
+static void close_refused(int fd, const struct addr *client, bool may_end)
+{
+    if (may_end || client->family == AF_UNIX)
+        close(fd);
+    else
+        socket_reset_close(fd);
 }
 
 /* At a limit under `on_limit = reset | close`, or when nobody will be served any more: takes one
@@ -207,11 +170,45 @@ static bool refuse_one(struct listener *listener, enum close_reason reason)
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
     count_refusal(listener, reason);
     record_refusal(listener->worker, listener->config, &client, reason);
-    if (listener->worker->snapshot->process.on_limit != ON_LIMIT_CLOSE && client.family != AF_UNIX)
-        socket_reset_close(fd);
-    else
-        close(fd);
+    close_refused(fd, &client, listener->worker->snapshot->process.on_limit == ON_LIMIT_CLOSE);
     return true;
+}
+
+/* Refusals that a flood of clients can cause: one record a second, and how many there were. */
+static void record_rejection(struct listener *listener, const struct addr *client,
+                             enum close_reason reason)
+{
+    uint64_t suppressed;
+    struct log_event event;
+
+    if (!log_limit_pass(&listener->worker->rejection_log, clock_now_ms(), &suppressed))
+        return;
+    record_refusal(listener->worker, listener->config, client, reason);
+    if (suppressed == 0)
+        return;
+    log_event_begin(&event, LOG_INFO, "refusals_not_logged");
+    log_event_integer(&event, "count", (int64_t)suppressed);
+    log_event_post(&event);
+}
+
+/* Refuses a connection that was accepted and has its places. */
+static void reject(struct listener *listener, int fd, const struct addr *client, enum rejection why)
+{
+    struct worker *worker = listener->worker;
+    struct listener_config *config = listener->config;
+    bool is_denied = why == REJECTED_DENIED;
+    bool may_end = is_denied ? config->deny_action == DENY_CLOSE
+                             : worker->snapshot->process.on_limit == ON_LIMIT_CLOSE;
+
+    counter_add(&worker->resources.counters.listeners[config->index].rejected[why], 1);
+    record_rejection(listener, client, is_denied ? CLOSE_DENIED : CLOSE_LIMIT);
+    if (is_denied && config->deny_action == DENY_DROP) {
+        if (!socket_forget(fd) && held_add(worker, config, fd))
+            return; /* with its places */
+    } else {
+        close_refused(fd, client, may_end);
+    }
+    places_release(worker, config);
 }
 
 /* The worker that should serve the next session: the accepting one, unless it is clearly ahead. */
@@ -254,7 +251,7 @@ static void start_here(struct worker *worker, struct listener_config *config, in
         close(fd);
     else
         socket_reset_close(fd);
-    release_places(worker->shared, config, worker);
+    places_release(worker, config);
     snapshot_unref(config->snapshot);
 }
 
@@ -271,12 +268,10 @@ static bool hand_over(struct worker *from, struct worker *to, struct listener_co
     };
 
     snapshot_ref(config->snapshot);
-    atomic_fetch_add_explicit(&to->sessions, 1, memory_order_relaxed);
-    if (mailbox_post(&to->mailbox, &message)) {
-        atomic_fetch_sub_explicit(&from->sessions, 1, memory_order_relaxed);
+    places_move(from, to); /* at once, so that a burst does not overshoot */
+    if (mailbox_post(&to->mailbox, &message))
         return true;
-    }
-    atomic_fetch_sub_explicit(&to->sessions, 1, memory_order_relaxed);
+    places_move(to, from);
     snapshot_unref(config->snapshot);
     return false;
 }
@@ -298,7 +293,7 @@ static bool accept_one(struct listener *listener)
         (void)survive_accept_error(listener, errno);
         return false;
     }
-    if (!reserve_places(shared, config, worker)) {
+    if (!places_reserve(worker, config)) {
         if (worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
             return refuse_one(listener, CLOSE_LIMIT);
         pause_accepting(listener, LIMIT_PAUSE_MS, true);
@@ -308,11 +303,15 @@ static bool accept_one(struct listener *listener)
     if (fd == -1) {
         int error = errno;
 
-        release_places(shared, config, worker);
+        places_release(worker, config);
         return error == EINTR || (error != EAGAIN && survive_accept_error(listener, error));
     }
     accepted_us = clock_now_us();
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
+    if (!listener_admits(config, &client)) {
+        reject(listener, fd, &client, REJECTED_DENIED);
+        return true;
+    }
     counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
 
     target = shared->worker_count > 1 ? choose_worker(listener) : worker;

@@ -17,6 +17,7 @@
 
 #include "core/clock.h"
 #include "relay/session.h"
+#include "worker/held.h"
 #include "worker/worker_internal.h"
 
 /* How often the loop shows that it turns; /healthz wants one in five seconds. */
@@ -65,6 +66,7 @@ static void close_listeners(struct worker *worker)
 {
     for (unsigned i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
+    held_end_all(worker);
 }
 
 static void receive(void *argument, struct message *message)
@@ -195,6 +197,7 @@ struct worker *worker_create(unsigned number, struct worker_shared *shared,
     worker->snapshot = snapshot_ref(snapshot);
     worker->ring = ring;
     worker->mailbox.wake_fd = -1;
+    list_init(&worker->held);
     worker->base = create_base();
     if (worker->base == NULL ||
         !relay_resources_init(&worker->resources, worker->base, snapshot, &shared->buffers,

@@ -36,6 +36,8 @@ struct worker {
     struct event *beat_event;   /* timer: shows that the loop turns */
     struct accept_counters accept_counters;
     struct log_limit accept_log;
+    struct log_limit rejection_log;
+    struct list held; /* refused connections that are held unread: see worker/held.h */
     _Atomic int64_t beat_ms;
     pthread_t thread;
     bool is_started;

@@ -124,7 +124,7 @@ static void test_series_carry_their_numbers(void **state)
     fake_process_init(&process);
     counters = &process.workers[1].counters;
     counter_add(&counters->listeners[1].accepted, 2);
-    counter_add(&counters->listeners[0].rejected_limit, 3);
+    counter_add(&counters->listeners[0].rejected[REJECTED_LIMIT], 3);
     counter_add(&counters->listeners[0].sessions[PHASE_CONNECT], 4);
     duration_observe(&counters->listeners[0].duration, 2000000);
     counter_add(&counters->tallies[2].closed[CLOSE_IDLE_TIMEOUT], 5);

@@ -36,7 +36,7 @@ static void test_listeners_have_their_real_addresses_and_counts(void **state)
     atomic_store(&process.listeners[0].sessions, 4);
     counter_add(&process.workers[0].counters.listeners[0].accepted, 5);
     counter_add(&process.workers[1].counters.listeners[0].accepted, 6);
-    counter_add(&process.workers[1].counters.listeners[0].rejected_limit, 7);
+    counter_add(&process.workers[1].counters.listeners[0].rejected[REJECTED_LIMIT], 7);
     counter_add(&process.workers[1].counters.listeners[0].sessions[PHASE_RELAY], 3);
     counter_add(&process.workers[0].counters.tallies[1].closed[CLOSE_SERVER_RESET], 8);
     counter_add(&process.workers[0].counters.tallies[1].upload_bytes, 9);

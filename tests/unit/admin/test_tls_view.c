@@ -82,21 +82,27 @@ static int reload(struct reload_outcome *answer, json_t **json)
 static void test_a_reload_says_what_came_of_it(void **state)
 {
     struct reload_outcome good = {.tls = {.profiles = 2, .changed = 2},
-                                  .names = {.maps = 3, .changed = 1}};
+                                  .names = {.maps = 3, .changed = 1},
+                                  .addresses = {.lists = 4, .changed = 3}};
     struct reload_outcome bad = {.tls = {.profiles = 2, .changed = 1, .failed = 1}};
     struct reload_outcome bad_map = {.names = {.maps = 1, .failed = 1}};
+    struct reload_outcome bad_list = {.addresses = {.lists = 2, .changed = 1, .failed = 1}};
     json_t *json;
 
     assert_int_equal(reload(&good, &json), 200);
     assert_int_equal(json_integer_value(json_object_get(json, "tls_profiles")), 2);
     assert_int_equal(json_integer_value(json_object_get(json, "sni_maps")), 3);
-    assert_int_equal(json_integer_value(json_object_get(json, "changed")), 3);
+    assert_int_equal(json_integer_value(json_object_get(json, "address_lists")), 4);
+    assert_int_equal(json_integer_value(json_object_get(json, "changed")), 6);
     json_decref(json);
     assert_int_equal(reload(&bad_map, &json), 503);
     json_decref(json);
     assert_int_equal(reload(&bad, &json), 503);
     assert_int_equal(json_integer_value(json_object_get(json, "failed")), 1);
     assert_non_null(string_at(json, "error"));
+    json_decref(json);
+    assert_int_equal(reload(&bad_list, &json), 503);
+    assert_int_equal(json_integer_value(json_object_get(json, "failed")), 1);
     json_decref(json);
     assert_int_equal(reload(NULL, &json), 503);
     json_decref(json);

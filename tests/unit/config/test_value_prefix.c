@@ -19,8 +19,8 @@ static void test_prefix_files(void **state)
     write_file("list", "# who\n10.0.0.0/8\n\n  ::1  # me\r\n192.0.2.1\n");
     assert_null(parse(ROUTE_SOURCE, "172.16.0.0/12 @list", &setting));
     assert_int_equal(setting.count, 2);
-    assert_int_equal(setting.items[0].prefix_count, 1);
-    assert_int_equal(setting.items[1].prefix_count, 3);
+    assert_int_equal(setting.items[0].prefixes.count, 1);
+    assert_int_equal(setting.items[1].prefixes.count, 3);
     snprintf(wanted, sizeof(wanted), "@%s/list", fixture_folder);
     assert_string_equal(setting.items[1].text, wanted);
     setting_clear(&setting);

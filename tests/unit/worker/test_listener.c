@@ -412,8 +412,8 @@ static void check_refusal(enum limit limit, enum on_limit on_limit, enum peer_en
     WORKERS_RUN_UNTIL(&world, peer_poll(second, POLLIN, 0) != 0);
     assert_int_equal(end_of(second), expected);
     assert_int_equal(world.shared.sessions, 1);
-    assert_int_equal(counter_get(&worker_counters(world.workers[0])->listeners[0].rejected_limit),
-                     2);
+    assert_int_equal(
+        counter_get(&worker_counters(world.workers[0])->listeners[0].rejected[REJECTED_LIMIT]), 2);
     assert_true(worker_world_record(&world, &record));
     assert_int_equal(record.reason, CLOSE_LIMIT);
     assert_int_equal(record.first, FIRST_CULVERT);
@@ -461,8 +461,8 @@ static void test_a_close_refuses_those_for_whom_there_is_no_place(void **state)
         assert_true(worker_world_record(&world, &record));
         assert_int_equal(record.reason, CLOSE_LIMIT);
     }
-    assert_int_equal(counter_get(&worker_counters(world.workers[0])->listeners[0].rejected_limit),
-                     3);
+    assert_int_equal(
+        counter_get(&worker_counters(world.workers[0])->listeners[0].rejected[REJECTED_LIMIT]), 3);
     assert_int_equal(world.shared.sessions, 1);
     assert_int_equal(end_of(first), PEER_OPEN);
     peer_close(&first);
