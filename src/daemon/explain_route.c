@@ -236,6 +236,16 @@ static const char *order_of(enum balance balance)
     return "";
 }
 
+/* Whether some servers are known by name alone. */
+static bool has_names(const struct pool_members *members)
+{
+    for (unsigned i = 0; i < members->server_count; i++) {
+        if (!server_has_address(members->servers[i]))
+            return true;
+    }
+    return members->server_count == 0;
+}
+
 static bool print_servers(const struct question *question, const struct pool *pool, FILE *out)
 {
     const struct pool_members *members = atomic_load_explicit(&pool->members, memory_order_acquire);
@@ -263,8 +273,10 @@ static bool print_servers(const struct question *question, const struct pool *po
         for (unsigned k = 0; k < tier->count; k++)
             print_server(is_ordered ? ++number : 0, tier->servers[k], out);
     }
-    if (members->server_count == 0)
-        fputs("  its servers are what DNS answers at run time\n", out);
+    if (has_names(members))
+        fputs("  names are looked up at run time: their addresses are servers, too, and have their "
+              "own places in the order\n",
+              out);
     return true;
 }
 

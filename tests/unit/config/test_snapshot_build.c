@@ -203,6 +203,24 @@ static void test_routes_by_name_and_protocol(void **state)
     snapshot_unref(snapshot);
 }
 
+static void test_a_name_that_decides_is_read_before(void **state)
+{
+    struct snapshot *snapshot = build(
+        "[listen a]\nbind = :0\npool = by-name\n[listen b]\nbind = :0\npool = by-source\n"
+        "[listen c]\nbind = :0\npool = by-source\n[route r]\nlisten = c\nsource = 10.0.0.0/8\n"
+        "pool = by-name\n[listen d]\nbind = :0\npool = other\n"
+        "[pool by-name]\nserver = 127.0.0.1:9\nbalance = maglev\nhash_key = sni\n"
+        "[pool by-source]\nserver = 127.0.0.1:9\nbalance = maglev\n"
+        "[pool other]\nserver = 127.0.0.1:9\n");
+
+    (void)state;
+    assert_true(snapshot->listeners[0].peeks_hello);
+    assert_false(snapshot->listeners[1].peeks_hello);
+    assert_true(snapshot->listeners[2].peeks_hello);
+    assert_false(snapshot->listeners[3].peeks_hello);
+    snapshot_unref(snapshot);
+}
+
 static void test_ten_thousand_routes_load_within_a_second(void **state)
 {
     struct timespec start;
@@ -253,6 +271,7 @@ int main(void)
         cmocka_unit_test(test_a_listener_by_default),
         cmocka_unit_test(test_routes_and_tallies),
         cmocka_unit_test(test_routes_by_name_and_protocol),
+        cmocka_unit_test(test_a_name_that_decides_is_read_before),
         cmocka_unit_test(test_ten_thousand_routes_load_within_a_second),
     };
 

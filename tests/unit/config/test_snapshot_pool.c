@@ -62,6 +62,34 @@ static void test_pools(void **state)
     snapshot_unref(snapshot);
 }
 
+static void test_how_a_server_is_chosen(void **state)
+{
+    struct snapshot *snapshot = build(
+        "[listen web]\nbind = :0\npool = app\n[listen own]\nbind = :0\nserver = 127.0.0.1:9\n"
+        "[pool app]\nserver = a 10.0.0.1:80\nserver = b 10.0.0.2:80 backup\nbalance = maglev\n"
+        "hash_key = destination\nmaglev_size = 5003\nslow_start = 3s\nfail_open = yes\n");
+    const struct pool_options *app = &snapshot->pools[0].options;
+    const struct pool_options *own = &snapshot->pools[1].options;
+    const struct pool_members *members = snapshot->pools[0].members;
+
+    (void)state;
+    assert_int_equal(app->balance, BALANCE_MAGLEV);
+    assert_int_equal(app->hash_key, HASH_DESTINATION);
+    assert_int_equal(app->maglev_size, 5003);
+    assert_int_equal(app->slow_start_ms, 3000);
+    assert_true(app->fail_open);
+    /* A table for each tier. */
+    assert_int_equal(members->tier_count, 2);
+    assert_int_equal(members->tiers[0].maglev.size, 5003);
+    assert_int_equal(members->tiers[1].maglev.size, 5003);
+    assert_int_equal(own->balance, BALANCE_LEASTCONN);
+    assert_int_equal(own->hash_key, HASH_SOURCE);
+    assert_int_equal(own->slow_start_ms, 0);
+    assert_false(own->fail_open);
+    assert_null(((const struct pool_members *)snapshot->pools[1].members)->tiers[0].maglev.slots);
+    snapshot_unref(snapshot);
+}
+
 static void test_names_of_servers_to_verify(void **state)
 {
     struct snapshot *snapshot = build("[listen x]\nbind = :0\npool = a\n"
@@ -82,6 +110,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pools),
+        cmocka_unit_test(test_how_a_server_is_chosen),
         cmocka_unit_test(test_names_of_servers_to_verify),
     };
 
