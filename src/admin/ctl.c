@@ -76,6 +76,14 @@ static const struct column server_columns[] = {
     {"failures", "FAILURES", COLUMN_COUNT}, {"address", "ADDRESS", COLUMN_TEXT},
 };
 
+static const struct column dns_columns[] = {
+    {"name", "NAME", COLUMN_TEXT},           {"state", "STATE", COLUMN_TEXT},
+    {"since_s", "SINCE", COLUMN_SECONDS},    {"result", "RESULT", COLUMN_TEXT},
+    {"servers", "SERVERS", COLUMN_COUNT},    {"answer_age_s", "AGE", COLUMN_SECONDS},
+    {"ttl_s", "TTL", COLUMN_SECONDS},        {"next_lookup_s", "NEXT", COLUMN_SECONDS},
+    {"addresses", "ADDRESSES", COLUMN_LIST},
+};
+
 static const struct column tls_columns[] = {
     {"name", "TLS", COLUMN_TEXT},
     {"role", "ROLE", COLUMN_TEXT},
@@ -102,6 +110,12 @@ static void show_listeners(const json_t *json, const struct ctl_options *options
 {
     table_print(stdout, json_object_get(json, "listeners"), listener_columns,
                 ARRAY_LENGTH(listener_columns), options->for_people);
+}
+
+static void show_dns(const json_t *json, const struct ctl_options *options)
+{
+    table_print(stdout, json_object_get(json, "dns"), dns_columns, ARRAY_LENGTH(dns_columns),
+                options->for_people);
 }
 
 /* One row for each server of each pool. */
@@ -273,6 +287,7 @@ static const struct command commands[] = {
      "listeners, with their real addresses"},
     {"pools", "GET", "/api/v1/pools", show_pools, "pools and their servers"},
     {"health", "GET", "/api/v1/health", show_health, "checks of servers: what the last ones found"},
+    {"dns", "GET", "/api/v1/dns", show_dns, "names of servers, and what the DNS says of them"},
     {"tls", "GET", "/api/v1/tls", show_tls,
      "certificates: when they expire, when they were loaded"},
     {"reload", "POST", "/api/v1/reload", show_object, "read certificates and sni_maps anew"},

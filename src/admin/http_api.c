@@ -26,6 +26,7 @@
 #include "core/log.h"
 #include "net/socket.h"
 #include "admin/connection_gate.h"
+#include "admin/dns_view.h"
 #include "admin/exchange.h"
 #include "admin/health_view.h"
 #include "admin/metrics.h"
@@ -105,6 +106,8 @@ static const struct endpoint endpoints[] = {
      "end a session"},
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/health", health_view_handle,
      "the checks of servers and their last results"},
+    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/dns", dns_view_handle_list,
+     "names of servers, and what the DNS says of them"},
     {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/tls", tls_view_handle_list,
      "certificates, and what became of their loads"},
     {EVHTTP_REQ_POST, MAY_CHANGE, false, "/api/v1/reload", tls_view_handle_reload,

@@ -23,6 +23,8 @@ struct bound_addr {
     struct addr addr; /* the real port */
 };
 
+struct discovery;
+
 /* What became of the loads of one TLS profile since the start. */
 struct tls_loads {
     uint64_t succeeded; /* reloads: the load at the start does not count */
@@ -76,6 +78,7 @@ struct admin_view {
     int open_files;
     const struct checker *checker;     /* NULL: no server is checked */
     const struct tls_loads *tls_loads; /* one for each of the snapshot's tls_profiles */
+    const struct discovery *discovery; /* NULL: no server is given by name */
     void (*reload)(void *argument, struct reload_outcome *outcome);
     void *reload_argument;
     uint64_t (*log_dropped)(void *argument); /* records dropped by all rings */

@@ -11,6 +11,7 @@
 
 #include "pool/pool.h"
 #include "relay/close_reason.h"
+#include "admin/dns_view.h"
 #include "admin/exposition.h"
 #include "admin/health_view.h"
 #include "admin/http_api.h"
@@ -227,7 +228,7 @@ static void for_each_server(struct scrape *scrape, add_server add)
         const struct pool *pool = &scrape->snapshot->pools[i];
 
         for (unsigned j = 0; j < pool->server_count; j++) {
-            if (pool->servers[j] != NULL)
+            if (server_is_shown(pool->servers[j]))
                 add(scrape, pool, pool->servers[j]);
         }
     }
@@ -580,6 +581,7 @@ void metrics_handle(const struct question *question, struct answer *answer)
     add_tls(&scrape);
     add_name_maps(&scrape);
     add_address_lists(&scrape);
+    dns_view_add_metrics(&scrape.out, scrape.view->discovery);
     add_memory(&scrape);
     add_workers(&scrape);
     add_limits(&scrape);

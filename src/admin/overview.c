@@ -141,11 +141,11 @@ static json_t *pool_to_json(const struct totals *totals, const struct pool *pool
     for (unsigned i = 0; i < pool->server_count; i++) {
         const struct server *server = pool->servers[i];
 
-        if (server == NULL)
+        if (!server_is_shown(server))
             continue;
         json_array_append_new(servers, server_to_json(server));
         sessions += atomic_load_explicit(&server->active, memory_order_relaxed);
-        usable += server_is_usable(server);
+        usable += server_is_usable(server) && server_state_of(server) == SERVER_STATE_UP;
     }
     json_object_set_new(json, "name", json_text(pool->name));
     json_object_set_new(json, "description", json_text(pool->description));

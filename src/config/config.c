@@ -13,6 +13,7 @@
 #include "config/loader.h"
 #include "config/lookup.h"
 #include "config/snapshot_build.h"
+#include "config/snapshot_dns.h"
 #include "config/snapshot_process.h"
 #include "config/validate.h"
 #include "config/validate_addresses.h"
@@ -68,6 +69,7 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
     validate_balance(&config->settings, &config->diagnostics);
     validate_tls(&config->settings, &config->tls, &config->diagnostics);
     validate_outgoing(&config->settings, &config->diagnostics);
+    validate_dns(&config->settings, &config->diagnostics);
     /* Look-ups may take long: not for a configuration that is refused anyway. */
     bool was_valid = config_is_valid(config);
     if (resolve && was_valid)

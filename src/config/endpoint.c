@@ -95,6 +95,23 @@ static bool parse_builtin(const char *word, struct endpoint *endpoint, struct er
     return true;
 }
 
+/* What stands behind "srv:": _service._proto.name. */
+static bool parse_srv(const char *string, const char *name, struct endpoint *endpoint,
+                      struct error *error)
+{
+    const char *proto = strchr(name, '.');
+    const char *domain = proto == NULL ? NULL : strchr(proto + 1, '.');
+
+    if (name[0] != '_' || domain == NULL || proto[1] != '_' || domain[1] == '\0')
+        return error_set(error, 0, "'%s' is no SRV name: srv:_service._proto.name, and no port",
+                         string);
+    if (!is_host_name(name, strlen(name)))
+        return error_set(error, 0, "'%.300s' is no name of the DNS", name);
+    endpoint->kind = ENDPOINT_SRV;
+    endpoint->host = strdup(name);
+    return endpoint->host != NULL || error_set(error, 0, "out of memory");
+}
+
 /* A v4-mapped address means the IPv4 address inside. */
 static void unmap(struct addr *addr)
 {
@@ -157,7 +174,7 @@ static const char *later_form(const char *string, enum endpoint_use use)
     static const char *const bind_forms[] = {"systemd:", "fd:"};
 
     if (use == ENDPOINT_FOR_SERVER)
-        return strncmp(string, "srv:", 4) == 0 ? "srv:" : NULL;
+        return NULL;
     for (unsigned i = 0; i < ARRAY_LENGTH(bind_forms); i++) {
         if (strncmp(string, bind_forms[i], strlen(bind_forms[i])) == 0)
             return bind_forms[i];
@@ -206,6 +223,8 @@ bool endpoint_parse(const char *string, enum endpoint_use use, bool may_be_bare,
         return parse_unix(string, string + 5, endpoint, error);
     if (use == ENDPOINT_FOR_SERVER && strncmp(string, "builtin:", 8) == 0)
         return parse_builtin(string + 8, endpoint, error);
+    if (use == ENDPOINT_FOR_SERVER && strncmp(string, "srv:", 4) == 0)
+        return parse_srv(string, string + 4, endpoint, error);
     if (use == ENDPOINT_FOR_BIND && strncmp(string, "builtin:", 8) == 0)
         return error_set(error, 0, "'%s' is a server; nothing can listen there", string);
     if (colon == NULL || (string[0] == '[' && string[strlen(string) - 1] == ']')) {

@@ -17,6 +17,7 @@
 enum endpoint_kind {
     ENDPOINT_IP,
     ENDPOINT_HOST,
+    ENDPOINT_SRV,
     ENDPOINT_UNIX,
     ENDPOINT_BUILTIN,
     ENDPOINT_ORIGINAL, /* a server: where the client wanted to go */
@@ -26,7 +27,7 @@ enum endpoint_kind {
 struct endpoint {
     enum endpoint_kind kind;
     struct addr addr; /* ENDPOINT_IP, ENDPOINT_UNIX (its path is `host`) */
-    char *host;       /* ENDPOINT_HOST: the name; ENDPOINT_UNIX: the path or name; else NULL */
+    char *host;       /* ENDPOINT_HOST, ENDPOINT_SRV: the name; ENDPOINT_UNIX: the path or name */
     uint16_t port;
     bool is_v4_and_v6; /* ":port" */
     enum builtin_service builtin;
@@ -42,7 +43,7 @@ struct endpoint {
     bool is_disabled;
     bool is_drain;
 
-    /* ENDPOINT_HOST: what it was resolved to; NULL before, or when that failed. */
+    /* ENDPOINT_HOST of a bind: what it was resolved to; NULL before, or when that failed. */
     struct addr *addrs;
     size_t addr_count;
 };
@@ -54,9 +55,10 @@ enum endpoint_use { ENDPOINT_FOR_BIND, ENDPOINT_FOR_SERVER, ENDPOINT_FOR_SOURCE 
 
 /*
  * Parses host:port, [v6]:port, unix:/path and unix:@name; for a bind also :port (all addresses),
- * *:port (all IPv4 addresses) and port 0; for a server also builtin:NAME and `original`; for a
- * source an IP address without a port and nothing else. `may_be_bare`: a port alone means :port.
- * Fills a zeroed endpoint; on failure nothing needs to be freed.
+ * *:port (all IPv4 addresses) and port 0; for a server also builtin:NAME,
+ * srv:_service._proto.name and `original`; for a source an IP address without a port and nothing
+ * else. `may_be_bare`: a port alone means :port. Fills a zeroed endpoint; on failure nothing needs
+ * to be freed.
  */
 bool endpoint_parse(const char *string, enum endpoint_use use, bool may_be_bare,
                     struct endpoint *endpoint, struct error *error) CULVERT_MUST_CHECK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lookup.c - one look-up per host name, however often it is written.
+ * lookup.c - one look-up per host name of a bind, however often it is written.
  */
 #include "config/lookup.h"
 
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "net/resolve.h"
-#include "pool/pool.h"
 
 /* What is known about a host name. */
 struct answer {
@@ -46,7 +45,7 @@ static struct answer *ask(struct lookup *lookup, const char *host)
     return answer;
 }
 
-static void look_up(struct lookup *lookup, struct item *item, bool is_bind)
+static void look_up(struct lookup *lookup, struct item *item)
 {
     struct endpoint *endpoint = item->endpoint;
 
@@ -58,12 +57,8 @@ static void look_up(struct lookup *lookup, struct item *item, bool is_bind)
         return;
     }
     if (answer->addrs == NULL) {
-        if (is_bind)
-            diagnostics_error(lookup->diagnostics, TOPIC_LOOKUP, &item->origin, "%s",
-                              answer->error.text);
-        else
-            diagnostics_warning(lookup->diagnostics, TOPIC_LOOKUP, &item->origin,
-                                "%s; its sessions will end as dns_failed", answer->error.text);
+        diagnostics_error(lookup->diagnostics, TOPIC_LOOKUP, &item->origin, "%s",
+                          answer->error.text);
         return;
     }
     endpoint->addrs = calloc(answer->count, sizeof(*endpoint->addrs));
@@ -77,36 +72,15 @@ static void look_up(struct lookup *lookup, struct item *item, bool is_bind)
         endpoint->addrs[i].port = endpoint->port;
 }
 
-/* A name stands for all its addresses, which may be more than a pool can have. */
-static void check_count(struct lookup *lookup, const struct section *section,
-                        const struct setting *servers)
-{
-    size_t count = 0;
-    char where[SECTION_TEXT_BYTES];
-
-    for (size_t i = 0; i < servers->count; i++) {
-        const struct endpoint *endpoint = servers->items[i].endpoint;
-
-        count += endpoint->addr_count > 0 ? endpoint->addr_count : 1;
-    }
-    if (count > POOL_SERVERS_MAX)
-        diagnostics_error(lookup->diagnostics, TOPIC_VALUE, &servers->origin,
-                          "%s has %zu servers once its names are looked up; the most is %d",
-                          section_text(section, where, sizeof(where)), count, POOL_SERVERS_MAX);
-}
-
 static void look_up_all(struct lookup *lookup, struct settings *settings, enum option_id option)
 {
-    bool is_bind = option_table[option].type == VALUE_ADDR;
     struct section *section = settings_first(settings, option_table[option].section);
 
     for (; section != NULL; section = section_next(section)) {
         struct setting *setting = section_value(section, option);
 
         for (size_t i = 0; i < setting->count; i++)
-            look_up(lookup, &setting->items[i], is_bind);
-        if (!is_bind)
-            check_count(lookup, section, setting);
+            look_up(lookup, &setting->items[i]);
     }
 }
 
@@ -117,7 +91,7 @@ void lookup_hosts(struct settings *settings, struct diagnostics *diagnostics)
     struct answer *next;
 
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (option_table[i].type == VALUE_ADDR || option_table[i].type == VALUE_SERVER)
+        if (option_table[i].type == VALUE_ADDR && option_table[i].section != SECTION_DNS)
             look_up_all(&lookup, settings, (enum option_id)i);
     }
     HASH_ITER(hh, lookup.answers, answer, next)

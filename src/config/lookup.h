@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lookup.h - the host names of a configuration turned into addresses.
+ * lookup.h - the host names that are bound to, turned into addresses.
  */
 #ifndef CULVERT_CONFIG_LOOKUP_H
 #define CULVERT_CONFIG_LOOKUP_H
@@ -10,8 +10,8 @@
 #include "config/settings.h"
 
 /*
- * Looks up the host names of all binds and servers and stores the addresses in their endpoints. A
- * name without an answer is an error for a bind and a warning for a server. Blocks.
+ * Looks up the host names of all binds and stores the addresses in their endpoints. A name without
+ * an answer is an error. Blocks; names of servers are left to discovery, which does not.
  */
 void lookup_hosts(struct settings *settings, struct diagnostics *diagnostics);
 

@@ -26,8 +26,8 @@ enum section_kind {
     SECTION_POOL,
     SECTION_TLS,
     SECTION_HEALTH,
-    /* Sections of later versions: known, and refused. */
     SECTION_DNS,
+    /* Sections of later versions: known, and refused. */
     SECTION_FAULT,
     SECTION_MIRROR,
     SECTION_DISCOVERY,
@@ -273,6 +273,15 @@ enum option_id {
     HEALTH_SEND_PROXY,
     HEALTH_CLOSE,
     HEALTH_INITIAL,
+    DNS_SERVERS,
+    DNS_TIMEOUT,
+    DNS_ATTEMPTS,
+    DNS_MIN_TTL,
+    DNS_MAX_TTL,
+    DNS_FAILURE_RETRY,
+    DNS_STALE,
+    DNS_PREFER,
+    DNS_SEARCH,
 
     OPTION_COUNT,
 };

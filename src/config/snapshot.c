@@ -53,6 +53,10 @@ static void snapshot_destroy(struct snapshot *snapshot)
     free(snapshot->health);
     for (unsigned i = 0; i < snapshot->pool_count; i++)
         pool_release(&snapshot->pools[i]);
+    for (unsigned i = 0; i < snapshot->source_count; i++)
+        discovery_source_release(&snapshot->sources[i]);
+    free(snapshot->sources);
+    free((char *)snapshot->dns.resolver.servers);
     for (unsigned i = 0; i < snapshot->tls_profile_count; i++)
         tls_profile_destroy(snapshot->tls_profiles[i]);
     free(snapshot->tls_profiles);

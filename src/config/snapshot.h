@@ -21,6 +21,7 @@
 #include "net/socket.h"
 #include "tls/tls_profile.h"
 #include "pool/pool.h"
+#include "discovery/discovery.h"
 #include "health/health_options.h"
 #include "route/router.h"
 #include "config/address_source.h"
@@ -141,8 +142,11 @@ struct snapshot {
     unsigned route_count;
     struct pool *pools;
     unsigned pool_count;
-    unsigned named_pool_count;         /* of them, the first: those of [pool] sections */
-    struct health_options **health;    /* by the pool's index; NULL: its servers are not checked */
+    unsigned named_pool_count;      /* of them, the first: those of [pool] sections */
+    struct health_options **health; /* by the pool's index; NULL: its servers are not checked */
+    struct dns_options dns;
+    struct discovery_source *sources; /* servers by name, of all pools */
+    unsigned source_count;
     struct tls_profile **tls_profiles; /* owned: each [tls] section once per role it is used in */
     unsigned tls_profile_count;
     struct address_source **address_sources; /* owned: the lists of [listen] sections */

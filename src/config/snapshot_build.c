@@ -14,6 +14,7 @@
 
 #include "config/sni_source.h"
 #include "config/snapshot_access.h"
+#include "config/snapshot_dns.h"
 #include "config/snapshot_health.h"
 #include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
@@ -388,6 +389,7 @@ static bool fill(struct builder *builder)
 {
     if (!take_profiles(builder) ||
         !snapshot_process_fill(builder->settings, &builder->snapshot->process) ||
+        !snapshot_dns_fill(builder->settings, &builder->snapshot->dns) ||
         !snapshot_fill_pools(builder->snapshot, builder->settings, builder->tls,
                              builder->pool_of_listener) ||
         !snapshot_fill_health(builder->snapshot, builder->settings, builder->tls) ||

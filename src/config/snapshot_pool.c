@@ -12,6 +12,9 @@
 
 #include "config/snapshot_value.h"
 
+/* Slots for servers that a name may bring; many names of one pool share up to POOL_SERVERS_MAX. */
+#define SERVERS_PER_NAME 1024
+
 struct pools_builder {
     const struct settings *settings;
     struct tls_uses *tls;
@@ -38,6 +41,10 @@ static const char *tls_name_of(const struct endpoint *endpoint, const char *prof
         return profile_name;
     if (endpoint->kind == ENDPOINT_HOST)
         return endpoint->host;
+    /* Targets come from the DNS, which may lie: the name to verify is the domain (RFC 6125, B.2).
+     */
+    if (endpoint->kind == ENDPOINT_SRV)
+        return strchr(strchr(endpoint->host, '.') + 1, '.') + 1;
     if (endpoint->kind != ENDPOINT_IP)
         return NULL;
     return inet_ntop(endpoint->addr.family, &endpoint->addr.v6, text, INET6_ADDRSTRLEN);
@@ -86,95 +93,76 @@ static struct pool_options pool_options(const struct pools_builder *builder,
         .fail_timeout_ms = settings_ms(settings, section, POOL_FAIL_TIMEOUT),
         .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
         .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
+        .discovery_min = (int)settings_number(settings, section, POOL_DISCOVERY_MIN),
         .socket = snapshot_socket_options(settings, section, POOL_NODELAY),
         .tls = snapshot_profile(settings, builder->tls, TLS_CLIENT, section, POOL_TLS),
         .is_transparent = settings_number(settings, section, POOL_TRANSPARENT) != 0,
     };
 }
 
-static bool has_server_name(const struct setting *setting, const char *name)
+static bool is_by_name(const struct endpoint *endpoint)
 {
-    for (size_t i = 0; i < setting->count; i++) {
-        if (strcmp(setting->items[i].endpoint->name, name) == 0)
-            return true;
-    }
-    return false;
+    return endpoint->kind == ENDPOINT_HOST || endpoint->kind == ENDPOINT_SRV;
 }
 
-/* "web-2" for the second address of a name; further on when a server is called so. */
-static bool name_numbered(const struct setting *setting, const struct endpoint *endpoint,
-                          unsigned *number, char **name)
+/* What discovery makes servers of: the name of the line, or of the host without its port. */
+static bool add_source(struct snapshot *snapshot, struct pool *pool,
+                       const struct endpoint *endpoint, const struct server_options *options)
 {
-    do {
-        free(*name);
-        if (asprintf(name, "%s-%u", endpoint->name, ++*number) == -1) {
-            *name = NULL;
-            return false;
-        }
-    } while (has_server_name(setting, *name));
-    return true;
+    struct discovery_source *source = &snapshot->sources[snapshot->source_count++];
+    char *name = NULL;
+    char *tls_name = NULL;
+    bool is_good = snapshot_copy(&name, endpoint->has_name ? endpoint->name : endpoint->host) &&
+                   snapshot_copy(&tls_name, options->tls_name) &&
+                   snapshot_copy(&source->host, endpoint->host);
+
+    source->pool = pool;
+    source->is_srv = endpoint->kind == ENDPOINT_SRV;
+    source->port = endpoint->port;
+    source->model = *options;
+    source->model.name = name;
+    source->model.tls_name = tls_name;
+    source->model.is_discovered = true;
+    return is_good;
 }
 
-static size_t address_count(const struct endpoint *endpoint)
-{
-    return endpoint->addr_count > 0 ? endpoint->addr_count : 1;
-}
-
-static bool add_server(struct pool *pool, const struct endpoint *endpoint, const struct addr *addr,
-                       const char *name, int max_connections, const char *profile_name)
-{
-    char text[INET6_ADDRSTRLEN];
-    const struct server_options options = {
-        .name = name,
-        .addr = *addr,
-        .builtin = endpoint->builtin,
-        .is_original = endpoint->kind == ENDPOINT_ORIGINAL,
-        .tls_name = tls_name_of(endpoint, profile_name, text),
-        .weight = endpoint->weight,
-        .max_connections =
-            endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections,
-        .health_port = (uint16_t)endpoint->health_port,
-        .is_backup = endpoint->is_backup,
-        .admin = endpoint->is_disabled ? SERVER_ADMIN_MAINT
-                 : endpoint->is_drain  ? SERVER_ADMIN_DRAIN
-                                       : SERVER_ADMIN_UP,
-    };
-
-    return pool_add_server(pool, &options) != NULL;
-}
-
-static bool add_servers(struct pool *pool, const struct setting *setting, int max_connections,
-                        const char *profile_name)
+static bool add_servers(struct snapshot *snapshot, struct pool *pool, const struct setting *setting,
+                        int max_connections, const char *profile_name)
 {
     for (size_t i = 0; i < setting->count; i++) {
         const struct endpoint *endpoint = setting->items[i].endpoint;
-        size_t count = address_count(endpoint);
-        unsigned number = 0;
+        char text[INET6_ADDRSTRLEN];
+        const struct server_options options = {
+            .name = endpoint->name,
+            .addr = endpoint->addr,
+            .builtin = endpoint->builtin,
+            .is_original = endpoint->kind == ENDPOINT_ORIGINAL,
+            .tls_name = tls_name_of(endpoint, profile_name, text),
+            .weight = endpoint->weight,
+            .max_connections =
+                endpoint->max_connections >= 0 ? endpoint->max_connections : max_connections,
+            .health_port = (uint16_t)endpoint->health_port,
+            .is_backup = endpoint->is_backup,
+            .admin = endpoint->is_disabled ? SERVER_ADMIN_MAINT
+                     : endpoint->is_drain  ? SERVER_ADMIN_DRAIN
+                                           : SERVER_ADMIN_UP,
+        };
 
-        for (size_t k = 0; k < count; k++) {
-            const struct addr *addr =
-                endpoint->addr_count > 0 ? &endpoint->addrs[k] : &endpoint->addr;
-            char *name = NULL;
-            bool is_good = count == 1 ? snapshot_copy(&name, endpoint->name)
-                                      : name_numbered(setting, endpoint, &number, &name);
-
-            is_good =
-                is_good && add_server(pool, endpoint, addr, name, max_connections, profile_name);
-            free(name);
-            if (!is_good)
-                return false;
-        }
+        if (is_by_name(endpoint) ? !add_source(snapshot, pool, endpoint, &options)
+                                 : pool_add_server(pool, &options) == NULL)
+            return false;
     }
     return true;
 }
 
+/* A name may stand for many servers. */
 static unsigned capacity_for(const struct setting *setting)
 {
     size_t total = 0;
 
     for (size_t i = 0; i < setting->count; i++)
-        total += address_count(setting->items[i].endpoint);
-    return (unsigned)total;
+        total += is_by_name(setting->items[i].endpoint) ? SERVERS_PER_NAME : 1;
+    return total > POOL_SERVERS_MAX ? POOL_SERVERS_MAX : (unsigned)total;
 }
 
 static bool add_pool(const struct pools_builder *builder, const char *name,
@@ -197,12 +185,28 @@ static bool add_pool(const struct pools_builder *builder, const char *name,
     if (!snapshot_sources(settings_get(settings, section, POOL_SOURCE), &pool->options) ||
         !pool_init(pool, capacity_for(servers), (unsigned)snapshot->process.workers) ||
         !snapshot_copy(&pool->name, name) ||
-        !add_servers(pool, servers, max_connections, profile_name))
+        !add_servers(snapshot, pool, servers, max_connections, profile_name))
         return false;
     if (section != NULL &&
         !snapshot_copy(&pool->description, settings_text(settings, section, POOL_DESCRIPTION)))
         return false;
     return pool_prepare(pool);
+}
+
+/* Server lines with a name, of all sections. */
+static size_t count_sources(const struct settings *settings, enum section_kind kind,
+                            enum option_id option)
+{
+    size_t count = 0;
+
+    for (const struct section *section = settings_first(settings, kind); section != NULL;
+         section = section_next(section)) {
+        const struct setting *servers = section_value(section, option);
+
+        for (size_t i = 0; i < servers->count; i++)
+            count += is_by_name(servers->items[i].endpoint);
+    }
+    return count;
 }
 
 bool snapshot_fill_pools(struct snapshot *snapshot, const struct settings *settings,
@@ -214,7 +218,10 @@ bool snapshot_fill_pools(struct snapshot *snapshot, const struct settings *setti
     size_t most = settings_count(settings, SECTION_POOL) + settings_count(settings, SECTION_LISTEN);
 
     snapshot->pools = calloc(most + 1, sizeof(struct pool));
-    if (snapshot->pools == NULL)
+    snapshot->sources = calloc(count_sources(settings, SECTION_POOL, POOL_SERVER) +
+                                   count_sources(settings, SECTION_LISTEN, LISTEN_SERVER) + 1,
+                               sizeof(*snapshot->sources));
+    if (snapshot->pools == NULL || snapshot->sources == NULL)
         return false;
     for (; pool != NULL; pool = section_next(pool)) {
         if (!add_pool(&builder, pool->name, pool, section_value(pool, POOL_SERVER)))

@@ -11,7 +11,7 @@
 
 /*
  * Reports addresses that are bound twice, an admin address that others can reach, and servers that
- * are the listener itself; after lookup_hosts(), where names are looked up.
+ * are the listener itself; after lookup_hosts(), for binds by name.
  */
 void validate_addresses(const struct settings *settings, struct diagnostics *diagnostics);
 

@@ -236,9 +236,12 @@ static bool parse_explain_route(struct command_line *line, int count, char **wor
                                 struct error *error)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"set", required_argument, NULL, 's'},
-        {"listen", required_argument, NULL, 'l'}, {"from", required_argument, NULL, 'f'},
-        {"sni", required_argument, NULL, 'n'},    {"alpn", required_argument, NULL, 'a'},
+        {"config", required_argument, NULL, 'c'},
+        {"set", required_argument, NULL, 's'},
+        {"listen", required_argument, NULL, 'l'},
+        {"from", required_argument, NULL, 'f'},
+        {"sni", required_argument, NULL, 'n'},
+        {"alpn", required_argument, NULL, 'a'},
         {NULL, 0, NULL, 0},
     };
     int option;

@@ -49,8 +49,8 @@ struct command_line {
     int color;        /* --color: -1 auto, 0 never, 1 always */
     const char *word; /* explain: what; or NULL */
     struct explain_client client;
-    int ctl_argc;     /* ctl: its words, the first is "ctl" */
-    char **ctl_argv;  /* into argv */
+    int ctl_argc;    /* ctl: its words, the first is "ctl" */
+    char **ctl_argv; /* into argv */
 };
 
 /*

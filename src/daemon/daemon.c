@@ -30,6 +30,7 @@
 #include "daemon/cert_watch.h"
 #include "daemon/checks.h"
 #include "daemon/command_line.h"
+#include "daemon/dns_watch.h"
 #include "daemon/drain.h"
 #include "daemon/inspect.h"
 #include "daemon/limits.h"
@@ -63,6 +64,7 @@ struct daemon {
     struct name_watch *names;
     struct checker *checker;
     struct address_watch *addresses;
+    struct dns_watch *dns;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -187,6 +189,7 @@ static void fill_view(struct daemon *daemon)
     view->open_files = daemon->budget.open_files;
     view->checker = daemon->checker;
     view->tls_loads = cert_watch_loads(daemon->certificates);
+    view->discovery = dns_watch_discovery(daemon->dns);
     view->reload = read_anew;
     view->reload_argument = daemon;
     view->log_dropped = read_dropped;
@@ -221,13 +224,19 @@ static bool open_process(struct daemon *daemon, struct error *error)
     daemon->checker = checks_open(daemon->base, daemon->snapshot, error);
     if (daemon->checker == NULL)
         return false;
+    daemon->dns = dns_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group),
+                                 daemon->checker, error);
+    if (daemon->dns == NULL)
+        return false;
     fill_view(daemon);
     daemon->api = http_api_open(daemon->base, &daemon->view, error);
     if (daemon->api == NULL)
         return false;
-    return give_control_socket(daemon, error) && privileges_drop(&daemon->identity, error) &&
-           transparency_check(daemon->snapshot, error) && logger_start(daemon->logger, error) &&
-           worker_group_start(daemon->group, error);
+    if (!give_control_socket(daemon, error) || !privileges_drop(&daemon->identity, error) ||
+        !transparency_check(daemon->snapshot, error) || !logger_start(daemon->logger, error))
+        return false;
+    dns_watch_settle(daemon->dns);
+    return worker_group_start(daemon->group, error);
 }
 
 static bool announce(struct daemon *daemon, struct error *error)
@@ -522,10 +531,11 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     unsigned stuck;
 
     http_api_close(daemon->api);
-    name_watch_close(daemon->names);
+    dns_watch_close(daemon->dns);
     checker_close(daemon->checker);
     cert_watch_close(daemon->certificates);
     address_watch_close(daemon->addresses);
+    name_watch_close(daemon->names);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);
     pid_file_remove(&daemon->pid_file);

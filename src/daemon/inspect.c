@@ -15,6 +15,7 @@
 
 #include "core/text.h"
 #include "net/pipe.h"
+#include "discovery/resolver.h"
 #include "relay/close_reason.h"
 #include "daemon/explain_route.h"
 #include "daemon/limits.h"
@@ -63,8 +64,8 @@ static const char *const close_advice[CLOSE_REASON_COUNT] = {
     [CLOSE_SOURCE_FAILED] = "event=source_failed before, and the machine's addresses (ip addr)",
     [CLOSE_LOOP] = "event=loop before, and the rules that redirect clients (nft list ruleset): "
                    "they must pass over culvert's own connections",
-    [CLOSE_DNS_FAILED] = "the warnings at start and /etc/resolv.conf; restart once the name "
-                         "resolves",
+    [CLOSE_DNS_FAILED] = "culvert ctl dns: what became of the look-ups; the name, and the DNS "
+                         "servers in [dns] servers or /etc/resolv.conf",
     [CLOSE_NO_RESOURCES] = "errno, open_files, and the memory limit of the machine or container",
     [CLOSE_LIMIT] = "max_connections of [limits], the listener and the pool",
     [CLOSE_NO_ROUTE] =
@@ -145,6 +146,7 @@ static void print_version(bool verbose)
     printf("jansson   %s (built with %s)\n", jansson_version_str(), JANSSON_VERSION);
     printf("xxhash    %u.%u.%u (built with %d.%d.%d)\n", xxhash / 10000, xxhash / 100 % 100,
            xxhash % 100, XXH_VERSION_MAJOR, XXH_VERSION_MINOR, XXH_VERSION_RELEASE);
+    printf("c-ares    %s\n", resolver_library_version());
     if (pipe_self_test(why, sizeof(why)))
         printf("splice    yes\n");
     else

@@ -126,7 +126,9 @@ static void enter(struct dns_name *name, enum name_state state, int64_t now_ms)
         break;
     case NAME_STALE:
     case NAME_FAILED:
-        begin_event(&event, LOG_WARN, before == NAME_STALE ? "dns_expired" : "dns_failed", name);
+        /* The name that has a target tells what it comes to. */
+        begin_event(&event, name->is_target ? LOG_INFO : LOG_WARN,
+                    before == NAME_STALE ? "dns_expired" : "dns_failed", name);
         log_event_string(&event, "result", resolver_result_word(name->result));
         log_event_string(&event, "cause", resolver_result_text(name->result));
         log_event_string(&event, "effect",

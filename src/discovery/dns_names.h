@@ -12,27 +12,23 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* The table's code must not end the process when memory runs out: dns_names_use() looks. */
+#ifndef HASH_NONFATAL_OOM
+#define HASH_NONFATAL_OOM 1
+#endif
 #include <uthash.h>
 
 #include "core/base.h"
 #include "core/error.h"
 #include "net/addr.h"
 #include "discovery/ask_schedule.h"
+#include "discovery/name_state.h"
 #include "discovery/resolver.h"
 #include "discovery/srv_answer.h"
 
 /* Questions that are out at a time; others wait for their turn. */
 #define DNS_QUESTIONS_MAX 32
-
-/* How a name does. */
-enum name_state {
-    NAME_PENDING, /* not answered yet */
-    NAME_GOOD,
-    NAME_STALE,  /* look-ups fail; the last good answer is kept */
-    NAME_FAILED, /* look-ups fail, and there is no answer */
-};
-
-const char *name_state_word(enum name_state state); /* "pending", "ok", "stale", "failed" */
 
 struct dns_names;
 

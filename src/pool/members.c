@@ -17,6 +17,7 @@ bool pool_init(struct pool *pool, unsigned capacity, unsigned workers)
     pool->servers = calloc(capacity, sizeof(struct server *));
     pool->capacity = capacity;
     pool->workers = workers;
+    pool->lookup_fd = -1;
     return pool->servers != NULL;
 }
 

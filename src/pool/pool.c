@@ -8,6 +8,8 @@
  */
 #include "pool/pool.h"
 
+#include <sys/eventfd.h>
+
 /* Doubling ends here: at five minutes, which a millisecond reaches in 19 steps. */
 #define EJECTION_MAX_MS (5 * 60 * 1000)
 #define EJECTIONS_COUNTED 20
@@ -294,10 +296,19 @@ static int count_failure(struct pool *pool, struct server *server, int64_t now_m
     return atomic_fetch_add_explicit(&server->failures, 1, memory_order_relaxed) + 1;
 }
 
+/* A server may have moved: its name is looked up anew, as soon as the rules allow. */
+static void want_lookup(struct pool *pool)
+{
+    if (!atomic_exchange_explicit(&pool->lookup_wanted, true, memory_order_relaxed))
+        (void)eventfd_write(pool->lookup_fd, 1);
+}
+
 bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_ms)
 {
     bool is_ejected = false;
 
+    if (server->is_discovered && pool->lookup_fd != -1)
+        want_lookup(pool);
     if (pool->options.max_fails == 0 ||
         atomic_load_explicit(&server->is_removed, memory_order_relaxed))
         return false;

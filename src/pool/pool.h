@@ -29,6 +29,7 @@ struct pool_options {
     int64_t fail_timeout_ms; /* window, and length of the first ejection */
     int64_t connect_timeout_ms;
     int connect_retries;
+    int discovery_min; /* an answer of the DNS with fewer servers does not count */
     struct socket_options socket;
     struct addr *sources; /* to connect from, IPv4 ones first; owned by the pool; NULL: any */
     unsigned source_count;
@@ -75,6 +76,11 @@ struct pool {
 
     _Atomic(struct pool_members *) members;
     struct pool_members *retired; /* replaced ones that workers may look at; the control thread's */
+
+    /* Set by whoever fails to connect to a server that the DNS has named; the descriptor (an
+       eventfd(2), or -1) wakes discovery, which clears it. */
+    _Atomic bool lookup_wanted;
+    int lookup_fd;
 
     _Atomic unsigned out_count;  /* members ejected or on trial: none, and choosing is simple */
     pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */

@@ -129,6 +129,7 @@ enum server_state server_state_of(const struct server *server)
     if (admin != SERVER_ADMIN_UP)
         return admin == SERVER_ADMIN_MAINT ? SERVER_STATE_MAINT : SERVER_STATE_DRAIN;
     if (!server_has_address(server) ||
+        atomic_load_explicit(&server->is_removed, memory_order_relaxed) ||
         atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_DOWN)
         return SERVER_STATE_DOWN;
     switch ((enum server_health)atomic_load_explicit(&server->health, memory_order_relaxed)) {
@@ -140,6 +141,12 @@ enum server_state server_state_of(const struct server *server)
         return SERVER_STATE_TRIAL;
     }
     return SERVER_STATE_UP;
+}
+
+bool server_is_shown(const struct server *server)
+{
+    return server != NULL && (!atomic_load_explicit(&server->is_removed, memory_order_relaxed) ||
+                              atomic_load_explicit(&server->active, memory_order_relaxed) > 0);
 }
 
 bool server_is_usable(const struct server *server)

@@ -41,7 +41,7 @@ enum server_health {
 /* The state as users see it: the first that applies. */
 enum server_state {
     SERVER_STATE_UP,
-    SERVER_STATE_DOWN, /* by its checks, or its name has no address */
+    SERVER_STATE_DOWN, /* by its checks, or it is not in the answer of the DNS any more */
     SERVER_STATE_DRAIN,
     SERVER_STATE_MAINT,
     SERVER_STATE_EJECTED,
@@ -140,6 +140,9 @@ void server_counters_sum(const struct server *server, struct server_counters *su
 
 /* The state that users see now. Any thread. */
 enum server_state server_state_of(const struct server *server);
+
+/* Whether views and metrics have it: in use, or removed with sessions that go on. NULL: no. */
+bool server_is_shown(const struct server *server);
 
 /* Whether a session may be given to it: up in all respects, with an address. Any thread. */
 bool server_is_usable(const struct server *server);

@@ -117,7 +117,13 @@ static void test_wrong_addresses_say_why(void **state)
         {ENDPOINT_FOR_BIND, "builtin:echo", "nothing can listen there"},
         {ENDPOINT_FOR_BIND, "systemd:web", "not available in this version"},
         {ENDPOINT_FOR_BIND, "fd:3", "not available in this version"},
-        {ENDPOINT_FOR_SERVER, "srv:_pg._tcp.example.com", "not available in this version"},
+        {ENDPOINT_FOR_SERVER, "srv:pg._tcp.example.com", "is no SRV name"},
+        {ENDPOINT_FOR_SERVER, "srv:_pg.tcp.example.com", "is no SRV name"},
+        {ENDPOINT_FOR_SERVER, "srv:_pg._tcp", "is no SRV name"},
+        {ENDPOINT_FOR_SERVER, "srv:_pg._tcp.", "is no SRV name"},
+        {ENDPOINT_FOR_SERVER, "srv:_pg._tcp.example.com:5432", "is no name of the DNS"},
+        {ENDPOINT_FOR_SERVER, "srv:", "is no SRV name"},
+        {ENDPOINT_FOR_BIND, "srv:_pg._tcp.example.com", "no port"},
     };
 
     (void)state;

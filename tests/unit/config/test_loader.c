@@ -274,7 +274,7 @@ static void test_wrong_overrides_are_errors(void **state)
     expect_override("listen.web.idle_timout=3s", "unknown key 'idle_timout' in [listen web]");
     expect_override("listen.web.idle_timeout=3", "-s:1:25: error: '3' needs a unit");
     expect_override("tls.x.cert=y", "there is no [tls x] to override");
-    expect_override("dns.timeout=y", "[dns] is not available in this version");
+    expect_override("fault.x.seed=1", "[fault] is not available in this version");
     expect_override("culvert.include=x.ini", "'include' cannot be overridden");
 }
 

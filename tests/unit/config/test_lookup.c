@@ -46,60 +46,31 @@ static struct config *load_resolved(const char *text)
     return config_load(&sources, true);
 }
 
-static void expect_servers(const char *servers, const char *wanted)
+static void test_servers_are_left_to_discovery(void **state)
 {
-    char text[1024];
-    char got[1024] = "";
-
-    snprintf(text, sizeof(text), "[listen web]\nbind = :0\nserver = %s\n", servers);
-    struct config *config = load_resolved(text);
-    assert_true(config_is_valid(config));
+    struct config *config =
+        load_resolved("[listen web]\nbind = :0\nserver = one.test:80 db two.test:81\n");
     struct snapshot *snapshot = config_snapshot(config);
-    for (unsigned i = 0; i < snapshot->pools[0].server_count; i++) {
-        const struct server *server = snapshot->pools[0].servers[i];
-        char buffer[ADDR_TEXT_BYTES];
-        size_t length = strlen(got);
 
-        snprintf(got + length, sizeof(got) - length, "%s=%s ", server->name,
-                 addr_text(&server->addr, buffer));
-    }
-    assert_string_equal(got, wanted);
+    (void)state;
+    assert_true(config_is_valid(config));
+    assert_int_equal(asked, 0);
+    assert_int_equal(snapshot->pools[0].server_count, 0);
+    assert_int_equal(snapshot->source_count, 2);
+    assert_string_equal(snapshot->sources[0].host, "one.test");
+    assert_string_equal(snapshot->sources[0].model.name, "one.test");
+    assert_int_equal(snapshot->sources[0].port, 80);
+    assert_string_equal(snapshot->sources[1].model.name, "db");
     config_destroy(config);
     snapshot_unref(snapshot);
 }
 
-static void test_one_address_keeps_the_name(void **state)
+static void test_a_bind_is_asked_for_once(void **state)
 {
     (void)state;
-    expect_servers("db one.test:5432", "db=192.0.2.1:5432 ");
-    expect_servers("one.test:5432", "one.test:5432=192.0.2.1:5432 ");
-}
-
-static void test_several_addresses_become_several_servers(void **state)
-{
-    (void)state;
-    expect_servers("db two.test:80", "db-1=192.0.2.1:80 db-2=192.0.2.2:80 ");
-    expect_servers("db two.test:80 db-1 192.0.2.9:80",
-                   "db-2=192.0.2.1:80 db-3=192.0.2.2:80 db-1=192.0.2.9:80 ");
-}
-
-static void test_a_name_is_asked_for_once_and_each_port_is_kept(void **state)
-{
-    (void)state;
-    expect_servers("a one.test:80 b one.test:81", "a=192.0.2.1:80 b=192.0.2.1:81 ");
+    config_destroy(load_resolved("[listen web]\nbind = one.test:80 one.test:81\n"
+                                 "server = 127.0.0.1:9\n"));
     assert_int_equal(asked, 1);
-}
-
-static void test_an_unknown_server_is_a_warning_and_stays_without_address(void **state)
-{
-    (void)state;
-    expect_servers("db none.test:80", "db=- ");
-    struct config *config = load_resolved("[listen web]\nbind = :0\nserver = db none.test:80\n");
-    char *messages = messages_of(config);
-    assert_non_null(strstr(messages, "3:10: warning: none.test: nobody knows; its sessions will "
-                                     "end as dns_failed"));
-    free(messages);
-    config_destroy(config);
 }
 
 static void test_an_unknown_bind_is_an_error(void **state)
@@ -127,38 +98,23 @@ static void test_a_bind_by_name_binds_all_its_addresses(void **state)
     snapshot_unref(snapshot);
 }
 
-static void test_a_loop_by_name_is_seen(void **state)
-{
-    struct config *config =
-        load_resolved("[listen web]\nbind = 192.0.2.1:80\nserver = one.test:80\n");
-    char *messages = messages_of(config);
-
-    (void)state;
-    assert_non_null(strstr(messages, "warning: this server is [listen web] itself"));
-    free(messages);
-    config_destroy(config);
-}
-
 static void test_nobody_is_asked_without_resolve_or_after_an_error(void **state)
 {
     (void)state;
     asked = 0;
-    config_destroy(load_text("[listen web]\nbind = :0\nserver = one.test:80\n"));
+    config_destroy(load_text("[listen web]\nbind = one.test:80\nserver = 127.0.0.1:9\n"));
     assert_int_equal(asked, 0);
-    config_destroy(load_resolved("[listen web]\nbind = :x\nserver = one.test:80\n"));
+    config_destroy(load_resolved("[listen web]\nbind = :x one.test:80\nserver = 127.0.0.1:9\n"));
     assert_int_equal(asked, 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_address_keeps_the_name),
-        cmocka_unit_test(test_several_addresses_become_several_servers),
-        cmocka_unit_test(test_a_name_is_asked_for_once_and_each_port_is_kept),
-        cmocka_unit_test(test_an_unknown_server_is_a_warning_and_stays_without_address),
+        cmocka_unit_test(test_servers_are_left_to_discovery),
+        cmocka_unit_test(test_a_bind_is_asked_for_once),
         cmocka_unit_test(test_an_unknown_bind_is_an_error),
         cmocka_unit_test(test_a_bind_by_name_binds_all_its_addresses),
-        cmocka_unit_test(test_a_loop_by_name_is_seen),
         cmocka_unit_test(test_nobody_is_asked_without_resolve_or_after_an_error),
     };
 

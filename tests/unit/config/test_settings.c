@@ -70,7 +70,7 @@ static void test_names_are_where_they_belong(void **state)
     expect("[log x]\nlevel = info\n" MINIMAL, "1:1: error: there is one [log] at most");
     expect("[tls]\ncert = y\n" MINIMAL, "1:1: error: [tls] needs a name: [tls NAME]");
     expect("[fault x]\nseed = 1\n" MINIMAL, "1:1: error: [fault] is not available in this version");
-    expect("[dns]\n" MINIMAL, "1 error, 0 warnings");
+    expect("[dns x]\n" MINIMAL, "1:1: error: there is one [dns] at most");
     expect("[Listen x]\n" MINIMAL, "1:1: error: unknown section [Listen]; did you mean [listen]?");
 }
 

@@ -98,11 +98,11 @@ static void test_names_of_servers_to_verify(void **state)
     struct server *const *servers = snapshot->pools[0].servers;
 
     (void)state;
-    assert_string_equal(servers[0]->tls_name, "db.example.com");
-    assert_string_equal(servers[1]->tls_name, "10.0.0.1");
-    assert_string_equal(servers[2]->tls_name, "::1");
-    assert_null(servers[3]->tls_name);
-    assert_string_equal(servers[4]->tls_name, "e.example.com");
+    assert_string_equal(snapshot->sources[0].model.tls_name, "db.example.com");
+    assert_string_equal(servers[0]->tls_name, "10.0.0.1");
+    assert_string_equal(servers[1]->tls_name, "::1");
+    assert_null(servers[2]->tls_name);
+    assert_string_equal(servers[3]->tls_name, "e.example.com");
     snapshot_unref(snapshot);
 }
 

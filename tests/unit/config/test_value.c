@@ -125,7 +125,7 @@ static void test_wrong_servers_say_where(void **state)
     expect_refused(POOL_SERVER, "web", "1 'web' is no address");
     expect_refused(POOL_SERVER, "a b 10.0.0.1:80", "1 'a' is no address");
     expect_refused(POOL_SERVER, "a/b 10.0.0.1:80", "1 'a/b' is neither an address");
-    expect_refused(POOL_SERVER, "srv:_x._tcp.example.com", "not available in this version");
+    expect_refused(POOL_SERVER, "srv:x._tcp.example.com", "is no SRV name");
     expect_refused(POOL_SERVER, "10.0.0.1:80 health_port=0",
                    "'health_port=0' must be a number from 1 to 65535");
     expect_refused(POOL_SERVER, "10.0.0.1:80 server_name=*.x", "13 '*.x': this is no host name");
