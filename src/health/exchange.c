@@ -127,9 +127,3 @@ enum exchange_verdict exchange_judge(const struct exchange_options *options,
     }
     return verdict;
 }
-
-const unsigned char *exchange_farewell(enum exchange_type type, size_t *size)
-{
-    *size = 0;
-    return type == EXCHANGE_MYSQL ? exchange_mysql_farewell(size) : NULL;
-}

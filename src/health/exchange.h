@@ -71,9 +71,6 @@ enum exchange_verdict exchange_judge(const struct exchange_options *options,
                                      const unsigned char *bytes, size_t size, bool is_ended,
                                      struct text *cause);
 
-/* What is said before the connection is closed after a verdict; `*size` 0: nothing. */
-const unsigned char *exchange_farewell(enum exchange_type type, size_t *size);
-
 /* ---- for the families' own files ---------------------------------------------------------------
  */
 

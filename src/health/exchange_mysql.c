@@ -2,6 +2,9 @@
 /*
  * exchange_mysql.c - the first packet of a server: protocol 10, or an error and its text (MySQL's
  * manual, "Client/Server Protocol").
+ *
+ * The check ends there: whatever else it might say, COM_QUIT included, a server takes for a broken
+ * login.
  */
 #include "health/exchange_mysql.h"
 
@@ -9,15 +12,6 @@
 #define PROTOCOL_10 10
 #define ERROR_PACKET 0xff
 #define STATE_BYTES 6 /* '#' and an SQLSTATE */
-
-/* COM_QUIT, as the packet that follows the greeting. */
-static const unsigned char quit[] = {1, 0, 0, 1, 1};
-
-const unsigned char *exchange_mysql_farewell(size_t *size)
-{
-    *size = sizeof(quit);
-    return quit;
-}
 
 static enum exchange_verdict word_error(const unsigned char *payload, size_t size,
                                         struct text *cause)

@@ -11,7 +11,4 @@ enum exchange_verdict exchange_mysql_judge(const struct exchange_options *option
                                            const unsigned char *bytes, size_t size, bool is_ended,
                                            struct text *cause);
 
-/* Lets the server know that this is the end: it need not report a broken connection. */
-const unsigned char *exchange_mysql_farewell(size_t *size);
-
 #endif

@@ -159,7 +159,6 @@ static void begin_end(struct probe *probe)
         become_idle(probe);
         return;
     }
-    probe->out = exchange_farewell(probe->options->exchange->type, &probe->out_left);
     probe->phase = PROBE_ENDING;
     probe->turns = 0;
     arm(probe, probe->options->timeout_ms < LEAVING_MS ? probe->options->timeout_ms : LEAVING_MS);
@@ -376,21 +375,19 @@ static bool hear(struct probe *probe)
     return true;
 }
 
-/* A farewell that does not fit is left out: the server is owed nothing any more. */
 static bool pass_end_on(struct probe *probe)
 {
-    enum io_result result = send_out(probe);
-
-    if (result == IO_BLOCKED)
-        return false;
-    if (result == IO_MOVED)
-        result = conn_ops(&probe->conn)->shutdown_write(&probe->conn);
-    if (result == IO_BLOCKED)
-        return false;
-    if (result == IO_MOVED)
+    switch (conn_ops(&probe->conn)->shutdown_write(&probe->conn)) {
+    case IO_MOVED:
         probe->phase = PROBE_LEAVING;
-    else
-        become_idle(probe);
+        return true;
+    case IO_BLOCKED:
+        return false;
+    case IO_ENDED: /* reads only */
+    case IO_FAILED:
+        break;
+    }
+    become_idle(probe);
     return true;
 }
 

@@ -226,3 +226,17 @@ def postgres(identity=None):
                       "shared_buffers=16MB", "-c", "unix_socket_permissions=0777"],
                      path, f"{folder}/log"):
             yield f"unix:{path}", f"{host}:5432" if identity else None
+
+
+@contextlib.contextmanager
+def mariadb(folder):
+    """MariaDB on a unix socket: its path. Needs root."""
+    path = unix_path()
+    data = folder / "data"
+    common = ("--no-defaults", f"--datadir={data}", "--user=root")
+    subprocess.run([find("mariadb-install-db"), *common, "--auth-root-authentication-method=normal",
+                    "--skip-test-db"], check=True, capture_output=True)
+    with running([find("mariadbd"), *common, "--skip-networking", f"--socket={path}",
+                  "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M"],
+                 path, folder / "mariadb.log"):
+        yield path

@@ -61,18 +61,6 @@ static void test_lengths_that_lie_are_no_greeting(void **state)
     assert_int_equal(judge_bytes(&options, "\x06\0\0\1\x0a", 5, false), EXCHANGE_BAD);
 }
 
-static void test_the_farewell_is_a_quit(void **state)
-{
-    size_t size = 0;
-    const unsigned char *bytes = exchange_farewell(EXCHANGE_MYSQL, &size);
-
-    (void)state;
-    assert_int_equal(size, 5);
-    assert_memory_equal(bytes, "\1\0\0\1\1", 5);
-    assert_null(exchange_farewell(EXCHANGE_TCP, &size));
-    assert_int_equal(size, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -80,7 +68,6 @@ int main(void)
         cmocka_unit_test(test_a_whole_greeting_is_good),
         cmocka_unit_test(test_an_error_is_the_cause),
         cmocka_unit_test(test_lengths_that_lie_are_no_greeting),
-        cmocka_unit_test(test_the_farewell_is_a_quit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

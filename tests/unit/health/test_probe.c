@@ -196,25 +196,6 @@ static void test_a_server_that_keeps_the_connection_open_is_left(void **state)
     bench_close(&bench);
 }
 
-static void test_a_farewell_comes_before_the_end(void **state)
-{
-    struct bench bench;
-    char bytes[16];
-    static const unsigned char greeting[] = {6, 0, 0, 0, 10, '8', '.', '0', 0, 7};
-
-    (void)state;
-    bench_open(&bench, EXCHANGE_MYSQL, 2000);
-    start(&bench);
-    accept_it(&bench);
-    send(bench.server, greeting, sizeof(greeting), MSG_NOSIGNAL);
-    finish(&bench);
-    assert_outcome(&bench, PROBE_OK, "");
-    assert_int_equal(hear(&bench, bytes, sizeof(bytes)), 5);
-    assert_memory_equal(bytes, "\1\0\0\1\1", 5);
-    assert_int_equal(hear(&bench, bytes, sizeof(bytes)), 0);
-    bench_close(&bench);
-}
-
 /* ---- connects ---------------------------------------------------------------------------------
  */
 
@@ -657,7 +638,6 @@ int main(void)
         cmocka_unit_test(test_a_server_that_accepts_is_good_and_sees_a_clean_end),
         cmocka_unit_test(test_a_reset_ends_the_check_where_it_is_asked_for),
         cmocka_unit_test(test_a_server_that_keeps_the_connection_open_is_left),
-        cmocka_unit_test(test_a_farewell_comes_before_the_end),
         cmocka_unit_test(test_a_refused_connect_is_told),
         cmocka_unit_test(test_a_connect_without_an_answer_times_out),
         cmocka_unit_test(test_a_unix_server_is_checked),
