@@ -3,10 +3,12 @@
 and nobody is led back to culvert itself."""
 import pytest
 
+from harness.certificates import authority, server_identity
 from harness.culvert import StartFailed
 from harness.netns import (Neighbour, in_network_namespace, route_marked_packets_here, run_ip,
-                           run_nft)
+                           run_nft, set_sysctl)
 from harness.peer import RST, Listener, connect, exchange
+from harness.tls import HandshakeFailed, answer_tls, server_context, start_tls
 from harness.wait import wait_until
 
 USER = 60999
@@ -205,3 +207,48 @@ def test_the_right_outlives_the_change_of_user(culvert):
     assert peer.startswith(f"{clients.v4}:")
     clients.close()
     servers.close()
+
+
+@in_network_namespace()
+def test_tls_to_where_the_client_wanted_to_go(culvert):
+    """The certificate must be for the name that the client asks for, else for the address it dialled."""
+    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    server = Listener(host="10.5.0.1", port=80)
+    sections = {**original(tls="up"), "tls up": {"ca_file": authority().file}}
+    relay = culvert({**sections, "listen named": {"bind": ":0", "pool": "out", "tls": "down"},
+                     "tls down": {"cert": server_identity().pem}}, user=USER)
+    plain, named = port_of(relay.address()), port_of(relay.address("named"))
+    run_nft(f"""table ip lead {{
+        chain output {{
+            type nat hook output priority -100;
+            meta skuid {USER} return
+            ip daddr 10.5.0.1 tcp dport 80 tcp sport < 50000 redirect to :{plain}
+            ip daddr 10.5.0.1 tcp dport 80 redirect to :{named}
+        }}
+    }}""")
+    by_address = server_context(authority().issue("ip:10.5.0.1"))
+    by_name = server_context(server_identity())
+
+    def dial(*ports):
+        set_sysctl("net/ipv4/ip_local_port_range", "{} {}".format(*ports))
+        return connect(server.address)
+
+    client = dial(40000, 49999)
+    served = answer_tls(server.accept(), by_address)
+    exchange(client, served)
+    client = start_tls(dial(50000, 59999), name="server.test")
+    served = answer_tls(server.accept(), by_name)
+    exchange(client, served)
+
+    # The other way round: neither fits.
+    client = dial(40000, 49999)
+    with pytest.raises(HandshakeFailed):
+        answer_tls(server.accept(), by_name)
+    client.expect_end(RST)
+    assert relay.record_of(client)["reason"] == "server_tls"
+    client = start_tls(dial(50000, 59999), name="server.test")
+    with pytest.raises(HandshakeFailed):
+        answer_tls(server.accept(), by_address)
+    record = relay.record_of(client)
+    assert (record["reason"], record["sni"]) == ("server_tls", "server.test")
+    assert record["server_addr"] == server.address

@@ -90,7 +90,8 @@ def test_an_address_that_is_not_there(culvert):
     assert event["source"].startswith("192.0.2.7") and event["errno"] == "EADDRNOTAVAIL"
     assert "no interface" in event["message"]
 
-    relay = culvert(relay_to([server, Listener()], pool={"source": "192.0.2.7", "max_fails": 1}))
+    relay = culvert(relay_to([server, Listener()], pool={"source": "192.0.2.7", "max_fails": 1,
+                                                         "balance": "first"}))
     client = connect(relay.address())
     client.expect_end(RST)
     record = relay.record_of(client)
