@@ -69,9 +69,16 @@ static void check_pool(const struct settings *settings, const struct section *po
                        struct diagnostics *diagnostics)
 {
     const struct setting *source = section_value(pool, POOL_SOURCE);
+    const struct setting *health = section_value(pool, POOL_HEALTH);
     char where[SECTION_TEXT_BYTES];
 
     check_alone(pool, section_value(pool, POOL_SERVER), diagnostics);
+    /* One of [defaults] is not meant for it, and passes it over. */
+    if (health->count > 0 && strcmp(health->items[0].text, "off") != 0 &&
+        find_original(section_value(pool, POOL_SERVER)) != NULL)
+        diagnostics_error(diagnostics, TOPIC_VALUE, &health->items[0].origin,
+                          "the server 'original' of %s has no address that could be checked",
+                          section_text(pool, where, sizeof(where)));
     if (source->count > 0 && settings_number(settings, pool, POOL_TRANSPARENT) != 0)
         diagnostics_error(diagnostics, TOPIC_VALUE, &source->origin,
                           "%s has both 'source' and 'transparent': a session comes from one of "

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.culvert import relay_to, render, run_culvert
-from harness.netns import in_network_namespace
+from harness.netns import Neighbour, in_network_namespace, run_nft
 from harness.peer import RST, Listener, connect, unix_path
 from harness.wait import Stopwatch, limit
 
@@ -28,6 +28,36 @@ def test_routes_that_refuse(culvert):
         subprocess.run(["ip", "route", "add", kind, f"{address}/32"], check=True)
         refused_with(culvert(relay_to(f"{address}:80")), "connect_failed", errno)
     refused_with(culvert(relay_to("10.77.77.77:80")), "connect_failed", "ENETUNREACH")
+
+
+@pytest.mark.parametrize("answer, reason, errno", [
+    ("icmpx type host-unreachable", "connect_failed", "EHOSTUNREACH"),
+    ("icmpx type admin-prohibited", "connect_failed", "EHOSTUNREACH|EACCES"),
+    ("icmpx type port-unreachable", "connect_refused", "ECONNREFUSED"),
+    ("tcp reset", "connect_refused", "ECONNREFUSED"),
+])
+@pytest.mark.parametrize("family", ["v4", "v6"])
+@in_network_namespace()
+def test_a_firewall_that_rejects(culvert, family, answer, reason, errno):
+    """Its answer comes over the network. On one machine that may be while the kernel still sends the
+    first packet, of which it takes notice then a second later, at the next one."""
+    machine = Neighbour(1)
+    machine.call(run_nft, f"""table inet wall {{
+        chain input {{
+            type filter hook input priority 0;
+            tcp dport 80 reject with {answer}
+        }}
+    }}""")
+    host = machine.v4 if family == "v4" else f"[{machine.v6}]"
+    relay = culvert(relay_to(f"{host}:80"))
+    watch = Stopwatch()
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert watch.seconds() < limit(2)
+    record = relay.record_of(client)
+    assert record["reason"] == reason
+    assert record["errno"] in errno.split("|")
+    machine.close()
 
 
 def test_unix_socket_missing(culvert):

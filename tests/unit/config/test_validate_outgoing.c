@@ -32,6 +32,16 @@ static void test_an_original_server_is_alone(void **state)
            "3:10: error: 'original' must be the only server of [listen a]");
 }
 
+static void test_an_original_server_has_no_checks(void **state)
+{
+    (void)state;
+    expect(pool("127.0.0.1:80", "server = original\nhealth = tcp"),
+           "6:10: error: the server 'original' of [pool p] has no address that could be checked");
+    config_destroy(load_good(pool("127.0.0.1:80", "server = original\nhealth = off")));
+    config_destroy(load_good(pool("127.0.0.1:80", "server = original\n[defaults]\nhealth = tcp")));
+    config_destroy(load_good(pool("127.0.0.1:80", "server = 10.0.0.1:80\nhealth = tcp")));
+}
+
 static void test_unix_clients_dial_no_address(void **state)
 {
     (void)state;
@@ -60,6 +70,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_original_server_is_alone),
+        cmocka_unit_test(test_an_original_server_has_no_checks),
         cmocka_unit_test(test_unix_clients_dial_no_address),
         cmocka_unit_test(test_a_session_comes_from_one_address),
     };
