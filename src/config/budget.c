@@ -24,14 +24,21 @@
 /* Beside an explicit max_connections automatic pipes insist on this many at most. */
 #define PIPES_ENOUGH 64
 
+/* Of the servers that a name may turn out to stand for so many are counted on. */
+#define DISCOVERED_AT_ONCE 64
+
 /* Sockets of checks: as many as may be open at once. */
 static int check_descriptors(const struct snapshot *snapshot)
 {
     unsigned count = 0;
 
     for (unsigned i = 0; snapshot->health != NULL && i < snapshot->pool_count; i++) {
+        const struct pool *pool = &snapshot->pools[i];
+        unsigned to_come = pool->capacity - pool->server_count;
+
         if (snapshot->health[i] != NULL)
-            count += snapshot->pools[i].server_count;
+            count +=
+                pool->server_count + (to_come < DISCOVERED_AT_ONCE ? to_come : DISCOVERED_AT_ONCE);
     }
     if (count == 0)
         return 0;

