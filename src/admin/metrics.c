@@ -11,6 +11,7 @@
 
 #include "pool/pool.h"
 #include "relay/close_reason.h"
+#include "relay/source_table.h"
 #include "admin/dns_view.h"
 #include "admin/exposition.h"
 #include "admin/health_view.h"
@@ -459,6 +460,15 @@ static void add_name_maps(struct scrape *scrape)
 static void add_address_lists(struct scrape *scrape)
 {
     const struct snapshot *snapshot = scrape->snapshot;
+    const struct source_table *sources = scrape->view->shared->sources;
+
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_tracked_ips",
+                      "Sources that are remembered for the limits per IP.");
+    exposition_count(&scrape->out, NULL, source_table_count(sources));
+    exposition_family(&scrape->out, METRIC_COUNTER, "culvert_tracked_ips_forgotten",
+                      "Sources with sessions that had to be forgotten because there were more than "
+                      "tracked_ips.");
+    exposition_count(&scrape->out, NULL, source_table_forgotten(sources));
 
     exposition_family(&scrape->out, METRIC_GAUGE, "culvert_address_list_prefixes",
                       "Prefixes of a list of addresses (allow, deny, trusted_proxies).");

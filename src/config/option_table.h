@@ -66,7 +66,7 @@ enum value_type {
     VALUE_SAN,     /* a pattern for what a certificate names */
     VALUE_BYTES,   /* text with any byte in it, in double quotes */
     VALUE_RANGE,   /* 200 or 200-399 */
-    VALUE_RATE,    /* only of later keys so far */
+    VALUE_RATE,    /* so many a second */
 };
 
 /* What a reload will do with a changed value. */
@@ -294,6 +294,7 @@ struct option {
     bool in_defaults; /* may also stand in [defaults] */
     bool is_required;
     bool is_later;     /* the feature comes with a later version: only "nothing" is accepted */
+    bool is_bytes;     /* VALUE_RATE: of bytes, whose k is 1024 as in a size */
     bool is_percent;   /* VALUE_SIZE: may also be a share of the memory, "25%" */
     int64_t least;     /* VALUE_INT, VALUE_SIZE (bytes), VALUE_PERCENT; VALUE_DURATION (us) */
     int64_t most;      /* 0: the type's own limit */

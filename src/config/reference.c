@@ -59,6 +59,7 @@ static const char introduction[] =
     "number is an error |\n"
     "| size | `4096` `64k` `1m` `2g`, also `KiB` `MiB` `GiB`; k is 1024 |\n"
     "| percent | `10%` |\n"
+    "| rate | `100/s` `2k/s` `1m/s`, `off` or `0`: no limit; k is 1000, of bytes 1024 |\n"
     "| address | `host:port`, `:port` (all addresses), `*:port` (all IPv4 addresses), `[v6]:port`, "
     "`unix:/path`, `unix:@name`; port 0 lets the kernel choose |\n"
     "| server | `[NAME] ADDRESS [weight=1-256] [backup] [disabled] [drain] [max_connections=N] "

@@ -17,6 +17,7 @@
 
 #include "core/base.h"
 #include "core/log.h"
+#include "core/rate.h"
 #include "net/addr.h"
 #include "net/socket.h"
 #include "tls/tls_profile.h"
@@ -50,6 +51,12 @@ struct tally {
     int pool_index; /* -1: none */
 };
 
+/* What one source (an IPv4 address, an IPv6 prefix) may do. Zero: no limit. */
+struct source_limits {
+    int max_connections;
+    struct rate connection_rate;
+};
+
 struct listener_config {
     char *name;
     char *description;
@@ -69,6 +76,10 @@ struct listener_config {
     struct address_list *allow; /* borrowed from the snapshot; NULL: everyone */
     struct address_list *deny;  /* wins; NULL: nobody */
     enum deny_action deny_action;
+    struct source_limits per_source;
+    struct rate connection_rate;
+    struct rate upload_rate; /* of each session, in bytes */
+    struct rate download_rate;
     int max_connections; /* 0 = no limit of its own */
     int64_t preread_timeout_ms;
     int64_t handshake_timeout_ms; /* of both sides */
@@ -90,7 +101,8 @@ struct listener_config {
     unsigned first_tally; /* tallies [first_tally, first_tally + tally_count) are this listener's */
     unsigned tally_count;
 
-    _Atomic int sessions; /* live: places taken, all workers */
+    _Atomic int sessions;                      /* live: places taken, all workers */
+    _Atomic int64_t connections_paid_until_ns; /* the bucket of connection_rate (core/rate.h) */
 };
 
 /* [culvert], [limits], [log], [admin], [metrics] as far as they are built. */
@@ -107,6 +119,10 @@ struct process_config {
 
     int max_connections; /* 0 = auto */
     enum on_limit on_limit;
+    struct source_limits per_source;
+    struct rate connection_rate;
+    int ipv6_prefix; /* bits of an IPv6 address that make one source */
+    int tracked_ips;
     size_t buffer_memory;
     int max_pipes; /* -1 = auto */
     size_t pipe_size;

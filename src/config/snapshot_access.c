@@ -60,11 +60,30 @@ bool snapshot_address_list(struct snapshot *snapshot, const struct settings *set
     return true;
 }
 
+struct rate snapshot_rate(const struct settings *settings, const struct section *section,
+                          enum option_id option, int64_t burst_ms)
+{
+    int64_t per_s = settings_number(settings, section, option);
+    int64_t burst = per_s * burst_ms / 1000;
+
+    return (struct rate){.per_s = per_s, .burst = burst > 0 ? burst : 1};
+}
+
 bool snapshot_access_fill(struct snapshot *snapshot, const struct settings *settings,
                           const struct section *section, struct listener_config *listener)
 {
     static const enum deny_action actions[] = {DENY_RESET, DENY_CLOSE, DENY_DROP};
 
+    listener->per_source = (struct source_limits){
+        .max_connections = (int)settings_number(settings, section, LISTEN_MAX_CONNECTIONS_PER_IP),
+        .connection_rate =
+            snapshot_rate(settings, section, LISTEN_CONNECTION_RATE_PER_IP, SOURCE_BURST_MS),
+    };
+    listener->connection_rate =
+        snapshot_rate(settings, section, LISTEN_CONNECTION_RATE, CONNECTION_BURST_MS);
+    listener->upload_rate = snapshot_rate(settings, section, LISTEN_UPLOAD_RATE, BYTES_BURST_MS);
+    listener->download_rate =
+        snapshot_rate(settings, section, LISTEN_DOWNLOAD_RATE, BYTES_BURST_MS);
     listener->deny_action = actions[settings_word(settings, section, LISTEN_DENY_ACTION)];
     return snapshot_address_list(snapshot, settings, section, LISTEN_ALLOW, &listener->allow) &&
            snapshot_address_list(snapshot, settings, section, LISTEN_DENY, &listener->deny);

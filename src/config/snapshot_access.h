@@ -19,6 +19,15 @@ bool snapshot_address_list(struct snapshot *snapshot, const struct settings *set
                            const struct section *section, enum option_id option,
                            struct address_list **list) CULVERT_MUST_CHECK;
 
+/* A rate of VALUE_RATE that may be used up within `burst_ms`. */
+struct rate snapshot_rate(const struct settings *settings, const struct section *section,
+                          enum option_id option, int64_t burst_ms);
+
+/* How long a rate may be made up for at once: all connections, those of one source, bytes. */
+#define CONNECTION_BURST_MS 100
+#define SOURCE_BURST_MS 1000
+#define BYTES_BURST_MS 50
+
 /* The rules and limits of the listener. False without memory. */
 bool snapshot_access_fill(struct snapshot *snapshot, const struct settings *settings,
                           const struct section *section,

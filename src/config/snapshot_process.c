@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/machine.h"
+#include "config/snapshot_access.h"
 #include "config/snapshot_value.h"
 
 #define CONTROL_SOCKET_FOLDER "/run/culvert"
@@ -73,6 +74,15 @@ static void fill_limits(const struct settings *settings, struct process_config *
 
     process->max_connections = (int)settings_number(settings, section, LIMITS_MAX_CONNECTIONS);
     process->on_limit = words[settings_word(settings, section, LIMITS_ON_LIMIT)];
+    process->per_source = (struct source_limits){
+        .max_connections = (int)settings_number(settings, section, LIMITS_MAX_CONNECTIONS_PER_IP),
+        .connection_rate =
+            snapshot_rate(settings, section, LIMITS_CONNECTION_RATE_PER_IP, SOURCE_BURST_MS),
+    };
+    process->connection_rate =
+        snapshot_rate(settings, section, LIMITS_CONNECTION_RATE, CONNECTION_BURST_MS);
+    process->ipv6_prefix = (int)settings_number(settings, section, LIMITS_IPV6_PREFIX);
+    process->tracked_ips = (int)settings_number(settings, section, LIMITS_TRACKED_IPS);
     process->buffer_memory = buffer_memory(settings_item(settings, section, LIMITS_BUFFER_MEMORY));
     process->max_pipes = pipes->word == 0 ? -1 : (int)pipes->number;
     process->pipe_size = pipe_size(settings);

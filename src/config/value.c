@@ -503,6 +503,7 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
     case VALUE_SIZE:
     case VALUE_PERCENT:
     case VALUE_MODE:
+    case VALUE_RATE:
     case VALUE_RANGE:
         return parse_number(parser, word, item);
     case VALUE_STRING:
@@ -530,7 +531,6 @@ static bool parse_item(const struct parser *parser, const struct word *word, str
         return check_form(parser, word, value_san_fault);
     case VALUE_SERVER:
     case VALUE_BYTES:
-    case VALUE_RATE:
         break;
     }
     return value_error(parser, &word->origin, "'%s' is not available in this version", option->key);

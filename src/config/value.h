@@ -10,6 +10,7 @@
  *   duration  250us 250ms 2.5s 30s 5m 1h 1d 1m30s; 0 or off = never; a bare number is refused
  *   size      4096 64k 1m 2g, also KiB MiB GiB; 1024-based
  *   percent   10%
+ *   rate      100/s 2k/s 1m/s; off; k and m are 1024-based for bytes, else 1000-based
  *   mode      0600: octal digits
  *   text      bare to the end of the line, or in double quotes
  *   path      relative to the file it stands in

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/rate.h"
 #include "config/value.h"
 
 const char *value_read_digits(const char *string, int64_t most, int64_t *number)
@@ -191,6 +192,44 @@ static bool parse_percent(const char *word, struct item *item, struct error *err
     return true;
 }
 
+static const struct unit count_units[] = {
+    {"", 1}, {"k", 1000}, {"K", 1000}, {"m", 1000000}, {"M", 1000000}};
+
+static const struct unit *find_unit(const struct unit *units, size_t count, const char *word,
+                                    size_t length)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(units[i].word) == length && memcmp(units[i].word, word, length) == 0)
+            return &units[i];
+    }
+    return NULL;
+}
+
+/* A number with its unit and "/s". */
+static bool parse_rate(const struct option *option, const char *word, struct item *item,
+                       struct error *error)
+{
+    const char *text = value_read_digits(word, RATE_MAX, &item->number);
+    const char *slash = text == NULL ? NULL : strchr(text, '/');
+    const struct unit *unit = NULL;
+
+    if (strcmp(word, "0") == 0)
+        return true;
+    if (slash != NULL && strcmp(slash, "/s") == 0)
+        unit =
+            option->is_bytes
+                ? find_unit(size_units, ARRAY_LENGTH(size_units), text, (size_t)(slash - text))
+                : find_unit(count_units, ARRAY_LENGTH(count_units), text, (size_t)(slash - text));
+    if (unit == NULL)
+        return error_set(error, 0, "'%s' is no rate such as %s, or off", word,
+                         option->is_bytes ? "4096/s, 64k/s or 1m/s (bytes)" : "100/s or 2k/s");
+    if (item->number > RATE_MAX / unit->factor || item->number == 0)
+        return error_set(error, 0, "'%s' must be from 1/s to %s, or off", word,
+                         option->is_bytes ? "8g/s" : "8589m/s");
+    item->number *= unit->factor;
+    return true;
+}
+
 static bool parse_mode(const char *word, struct item *item, struct error *error)
 {
     size_t length = strlen(word);
@@ -234,6 +273,8 @@ bool value_number_parse(const struct option *option, const char *word, struct it
         return parse_percent(word, item, error);
     case VALUE_MODE:
         return parse_mode(word, item, error);
+    case VALUE_RATE:
+        return parse_rate(option, word, item, error);
     case VALUE_RANGE:
         return parse_range(option, word, item, error);
     case VALUE_STRING:
@@ -250,7 +291,6 @@ bool value_number_parse(const struct option *option, const char *word, struct it
     case VALUE_ALPN:
     case VALUE_SAN:
     case VALUE_BYTES:
-    case VALUE_RATE:
         break;
     }
     return error_set(error, 0, "'%s' is no number", option->key);

@@ -14,6 +14,7 @@
 
 #include "core/log.h"
 #include "net/socket.h"
+#include "relay/source_table.h"
 #include "worker/mailbox.h"
 
 /* How often, and how long each time, the stop naps while a worker neither ends nor ends sessions:
@@ -182,6 +183,15 @@ struct worker_group *worker_group_open(struct snapshot *snapshot, const struct b
     group->shared.pipes.limit = budget->max_pipes;
     group->shared.pipes.pipe_bytes = snapshot->process.pipe_size;
     group->shared.log_wake_fd = logger_wake_fd(logger);
+    if (source_table_is_wanted(snapshot)) {
+        group->shared.sources = source_table_create((size_t)snapshot->process.tracked_ips,
+                                                    snapshot->process.ipv6_prefix);
+        if (group->shared.sources == NULL) {
+            error_set(error, EX_OSERR, "out of memory for tracked_ips");
+            worker_group_close(group);
+            return NULL;
+        }
+    }
     if (make_workers(group, logger, error) && open_listeners(group, error) &&
         note_listening(group, error))
         return group;
@@ -320,6 +330,7 @@ void worker_group_close(struct worker_group *group)
     for (unsigned i = 0; i < group->shared.worker_count; i++)
         worker_destroy(group->workers[i]);
     unlink_sockets(group); /* of workers that never started */
+    source_table_destroy(group->shared.sources);
     free(group->workers);
     free(group->bound);
     free(group->shared.listening);

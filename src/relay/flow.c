@@ -320,8 +320,8 @@ static enum flow_wait fill_splice(struct flow *flow, struct relay_resources *res
         return fill_copy(flow, resources, now_ms);
     assert(flow->pipe->held == 0);
     do {
-        count = splice(source->fd, NULL, flow->pipe->write_fd, NULL, SPLICE_ASK_BYTES,
-                       SPLICE_F_NONBLOCK);
+        count = splice(source->fd, NULL, flow->pipe->write_fd, NULL,
+                       flow->is_paced ? flow->read_limit : SPLICE_ASK_BYTES, SPLICE_F_NONBLOCK);
     } while (count == -1 && errno == EINTR);
 
     if (count > 0) {

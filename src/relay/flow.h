@@ -49,6 +49,7 @@ enum flow_wait {
     FLOW_WAITS_FOR_DESTINATION, /* back-pressure: not reading, the destination's next edge */
     FLOW_WAITS_FOR_TURN,        /* budget spent, more to do: let other sessions run */
     FLOW_WAITS_FOR_BUFFER,      /* buffer_memory is spent: not reading until a buffer is free */
+    FLOW_WAITS_FOR_RATE,        /* relay/pace.h: not reading until the rate allows it */
     FLOW_WAITS_FOR_NOTHING,     /* ended, or broken and nothing left to deliver */
 };
 
@@ -67,6 +68,7 @@ struct flow {
     enum flow_state state : 2;
     enum flow_culprit culprit : 2; /* of FLOW_BROKEN */
     bool may_splice : 1;
+    bool is_paced : 1;          /* read_limit is what its rate allows now (relay/pace.h) */
     bool was_looked_at : 1;     /* stalled_bytes holds since the last write */
     unsigned small_splices : 4; /* in a row */
 };

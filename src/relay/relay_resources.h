@@ -40,6 +40,8 @@
  */
 #define RELAY_ROOMS 3
 
+struct source_table;
+
 struct relay_resources {
     struct event_base *base;
     unsigned worker;           /* its number: index of its TLS contexts */
@@ -76,6 +78,7 @@ struct relay_resources {
     uint64_t random;    /* xorshift state */
     uint64_t flip_seed; /* CULVERT_TEST_FLIP: forced changes of the flow method; 0 = none */
     uint64_t next_id;   /* of sessions; the worker's number is in its upper bits */
+    struct source_table *sources;  /* of the process; NULL: nothing is limited per source */
     _Atomic int *process_sessions; /* places taken in the process */
     _Atomic int *worker_sessions;
 };

@@ -18,6 +18,8 @@
 #include "net/socket.h"
 #include "relay/backend_open.h"
 #include "relay/handshake.h"
+#include "relay/pace.h"
+#include "relay/source_table.h"
 #include "relay/step.h"
 
 /* One row per state, in the order in which a session passes through them. */
@@ -101,7 +103,8 @@ enum flow_wait session_pump(struct session *session, enum side side, int64_t now
     struct tally_counters *tally = &resources->counters.tallies[session->tally];
     uint64_t delivered = flow->delivered;
     uint64_t spliced = flow->spliced;
-    enum flow_wait wait = flow_pump(flow, resources, RELAY_ROUNDS, now_ms);
+    enum flow_wait wait = flow->is_paced ? pace_pump(session, side, now_ms)
+                                         : flow_pump(flow, resources, RELAY_ROUNDS, now_ms);
 
     delivered = flow->delivered - delivered;
     if (delivered == 0)
@@ -321,6 +324,7 @@ static void session_close(struct session *session)
         free(session->words->tls_error);
     }
     free(session->words);
+    source_table_leave(resources->sources, session->listener, &session->client);
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);

@@ -65,6 +65,7 @@ struct session_words {
        connection to there, once it is noted (net/own_connects.h). */
     struct addr destination;
     struct addr source;
+    int64_t paid_until_ns[2]; /* buckets of the flows with a rate (core/rate.h) */
 };
 
 struct session {

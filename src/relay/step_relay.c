@@ -12,6 +12,7 @@
 #include "core/fault.h"
 #include "net/socket.h"
 #include "tls/tls_conn.h"
+#include "relay/pace.h"
 #include "relay/step.h"
 
 /* Bits of session->shape, shifted by the direction. */
@@ -222,6 +223,7 @@ void step_relay_enter(struct session *session)
         /* A socket that is connected takes bytes. What there is to read was told by an edge. */
         source->ready_out = true;
     }
+    pace_start(session);
     session->state_ms = now_ms;
     session_set_phase(session, PHASE_RELAY);
     session_arm(session, now_ms + GUARD_AFTER_MS);
@@ -258,6 +260,7 @@ enum step step_relay_run(struct session *session)
         session_queue(session, wait);
         /* A source that is not being read cannot tell of its reset by events: the tick looks. */
         if (wait == FLOW_WAITS_FOR_DESTINATION || wait == FLOW_WAITS_FOR_BUFFER ||
+            wait == FLOW_WAITS_FOR_RATE ||
             (wait == FLOW_WAITS_FOR_NOTHING && side == active))
             relay_recheck(session->resources, &session->conn[side]);
     }
@@ -290,5 +293,5 @@ enum step step_relay_expire(struct session *session)
         choice = earliest_clock(session);
     }
     session_arm(session, choice.deadline_ms);
-    return STEP_WAIT;
+    return pace_is_on(session) ? step_relay_run(session) : STEP_WAIT;
 }

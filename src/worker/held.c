@@ -28,7 +28,7 @@ static void held_end(struct held *held)
     event_free(held->timer);
     socket_reset_close(held->fd);
     free(held);
-    places_release(worker, config);
+    places_release(worker, config, NULL);
     if (worker->resources.wants_places)
         relay_offer_place(&worker->resources);
     snapshot_unref(config->snapshot);

@@ -12,6 +12,7 @@
 #include "core/clock.h"
 #include "net/socket.h"
 #include "relay/session.h"
+#include "relay/source_table.h"
 #include "worker/held.h"
 #include "worker/places.h"
 #include "worker/worker_internal.h"
@@ -134,13 +135,13 @@ static void record_refusal(struct worker *worker, const struct listener_config *
     log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
 }
 
-static void count_refusal(struct listener *listener, enum close_reason reason)
+static void count_refusal(struct listener *listener, enum close_reason reason, enum rejection why)
 {
     struct relay_counters *counters = &listener->worker->resources.counters;
     const struct listener_config *config = listener->config;
 
     if (reason == CLOSE_LIMIT) {
-        counter_add(&counters->listeners[config->index].rejected[REJECTED_LIMIT], 1);
+        counter_add(&counters->listeners[config->index].rejected[why], 1);
         return;
     }
     counter_add(&counters->listeners[config->index].accepted, 1);
@@ -153,25 +154,6 @@ static void close_refused(int fd, const struct addr *client, bool may_end)
         close(fd);
     else
         socket_reset_close(fd);
-}
-
-/* At a limit under `on_limit = reset | close`, or when nobody will be served any more: takes one
-   connection and refuses it. False when the queue is empty. */
-static bool refuse_one(struct listener *listener, enum close_reason reason)
-{
-    struct sockaddr_storage storage;
-    socklen_t length = sizeof(storage);
-    struct addr client;
-    int fd =
-        accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    if (fd == -1)
-        return errno == EINTR || (errno != EAGAIN && survive_accept_error(listener, errno));
-    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
-    count_refusal(listener, reason);
-    record_refusal(listener->worker, listener->config, &client, reason);
-    close_refused(fd, &client, listener->worker->snapshot->process.on_limit == ON_LIMIT_CLOSE);
-    return true;
 }
 
 /* Refusals that a flood of clients can cause: one record a second, and how many there were. */
@@ -191,6 +173,28 @@ static void record_rejection(struct listener *listener, const struct addr *clien
     log_event_post(&event);
 }
 
+/* At a limit under `on_limit = reset | close`, or when nobody will be served any more: takes one
+   connection and refuses it. False when the queue is empty. */
+static bool refuse_one(struct listener *listener, enum close_reason reason, enum rejection why)
+{
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof(storage);
+    struct addr client;
+    int fd =
+        accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd == -1)
+        return errno == EINTR || (errno != EAGAIN && survive_accept_error(listener, errno));
+    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
+    count_refusal(listener, reason, why);
+    if (why == REJECTED_RATE)
+        record_rejection(listener, &client, reason);
+    else
+        record_refusal(listener->worker, listener->config, &client, reason);
+    close_refused(fd, &client, listener->worker->snapshot->process.on_limit == ON_LIMIT_CLOSE);
+    return true;
+}
+
 /* Refuses a connection that was accepted and has its places. */
 static void reject(struct listener *listener, int fd, const struct addr *client, enum rejection why)
 {
@@ -208,7 +212,7 @@ static void reject(struct listener *listener, int fd, const struct addr *client,
     } else {
         close_refused(fd, client, may_end);
     }
-    places_release(worker, config);
+    places_release(worker, config, NULL);
 }
 
 /* The worker that should serve the next session: the accepting one, unless it is clearly ahead. */
@@ -251,7 +255,7 @@ static void start_here(struct worker *worker, struct listener_config *config, in
         close(fd);
     else
         socket_reset_close(fd);
-    places_release(worker, config);
+    places_release(worker, config, client);
     snapshot_unref(config->snapshot);
 }
 
@@ -276,6 +280,84 @@ static bool hand_over(struct worker *from, struct worker *to, struct listener_co
     return false;
 }
 
+static int64_t now_ns(void)
+{
+    return clock_now_us() * 1000;
+}
+
+/* How long until connection_rate of the process and of the listener let one more in. */
+static int64_t rate_pause_ns(const struct listener *listener)
+{
+    const struct rate *own = &listener->config->connection_rate;
+    const struct rate *whole = &listener->worker->snapshot->process.connection_rate;
+    int64_t pause_ns = 0;
+    int64_t whole_ns = 0;
+
+    if (own->per_s > 0)
+        pause_ns = rate_wait_ns(own,
+                                atomic_load_explicit(&listener->config->connections_paid_until_ns,
+                                                     memory_order_relaxed),
+                                1, now_ns());
+    if (whole->per_s > 0)
+        whole_ns =
+            rate_wait_ns(whole,
+                         atomic_load_explicit(&listener->worker->shared->connections_paid_until_ns,
+                                              memory_order_relaxed),
+                         1, now_ns());
+    return pause_ns > whole_ns ? pause_ns : whole_ns;
+}
+
+/* Nobody has to wait for more than a look at it. */
+static int64_t rate_pause_ms(int64_t pause_ns)
+{
+    int64_t pause_ms = pause_ns / 1000000 + 1;
+
+    return pause_ms < SHORTAGE_PAUSE_MS ? pause_ms : SHORTAGE_PAUSE_MS;
+}
+
+static void take_rate(const struct listener *listener)
+{
+    const struct rate *own = &listener->config->connection_rate;
+    const struct rate *whole = &listener->worker->snapshot->process.connection_rate;
+
+    if (own->per_s > 0)
+        rate_take_shared(own, &listener->config->connections_paid_until_ns, now_ns());
+    if (whole->per_s > 0)
+        rate_take_shared(whole, &listener->worker->shared->connections_paid_until_ns, now_ns());
+}
+
+/* At a limit or beyond a rate. False when the listener rests now, or the queue is empty. */
+static bool hold_back(struct listener *listener, int64_t pause_ms, enum rejection why)
+{
+    if (listener->worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
+        return refuse_one(listener, CLOSE_LIMIT, why);
+    pause_accepting(listener, pause_ms, true);
+    return false;
+}
+
+/* What the rules and the limits of its source say to an accepted connection. False: it was
+   refused, and its places are free. */
+static bool let_in(struct listener *listener, int fd, const struct addr *client)
+{
+    struct worker *worker = listener->worker;
+
+    if (!listener_admits(listener->config, client)) {
+        reject(listener, fd, client, REJECTED_DENIED);
+        return false;
+    }
+    switch (source_table_enter(worker->shared->sources, listener->config, client, now_ns())) {
+    case SOURCE_ADMITTED:
+        return true;
+    case SOURCE_AT_LIMIT:
+        reject(listener, fd, client, REJECTED_LIMIT_IP);
+        return false;
+    case SOURCE_TOO_FAST:
+        reject(listener, fd, client, REJECTED_RATE_IP);
+        return false;
+    }
+    return false;
+}
+
 /* Accepts one connection. False when there is none, or the listener rests now. */
 static bool accept_one(struct listener *listener)
 {
@@ -286,6 +368,7 @@ static bool accept_one(struct listener *listener)
     socklen_t length = sizeof(storage);
     struct addr client;
     struct worker *target;
+    int64_t pause_ns;
     int64_t accepted_us;
     int fd;
 
@@ -293,25 +376,23 @@ static bool accept_one(struct listener *listener)
         (void)survive_accept_error(listener, errno);
         return false;
     }
-    if (!places_reserve(worker, config)) {
-        if (worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
-            return refuse_one(listener, CLOSE_LIMIT);
-        pause_accepting(listener, LIMIT_PAUSE_MS, true);
-        return false;
-    }
+    pause_ns = rate_pause_ns(listener);
+    if (pause_ns > 0)
+        return hold_back(listener, rate_pause_ms(pause_ns), REJECTED_RATE);
+    if (!places_reserve(worker, config))
+        return hold_back(listener, LIMIT_PAUSE_MS, REJECTED_LIMIT);
     fd = accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd == -1) {
         int error = errno;
 
-        places_release(worker, config);
+        places_release(worker, config, NULL);
         return error == EINTR || (error != EAGAIN && survive_accept_error(listener, error));
     }
     accepted_us = clock_now_us();
     addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
-    if (!listener_admits(config, &client)) {
-        reject(listener, fd, &client, REJECTED_DENIED);
+    take_rate(listener);
+    if (!let_in(listener, fd, &client))
         return true;
-    }
     counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
 
     target = shared->worker_count > 1 ? choose_worker(listener) : worker;
@@ -357,7 +438,8 @@ static void empty_queue(struct listener *listener)
         if (!listener->is_paused)
             return; /* it is empty */
         (void)relay_give_up_slack(&listener->worker->resources);
-        if (!refuse_one(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES))
+        if (!refuse_one(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES,
+                        rate_pause_ns(listener) > 0 ? REJECTED_RATE : REJECTED_LIMIT))
             return;
     }
 }

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "relay/source_table.h"
 #include "worker/worker_internal.h"
 
 /* New sessions are refused while buffers are nearly spent, so that live ones keep moving. */
@@ -47,8 +48,11 @@ bool places_reserve(struct worker *worker, struct listener_config *config)
     return true;
 }
 
-void places_release(struct worker *worker, struct listener_config *config)
+void places_release(struct worker *worker, struct listener_config *config,
+                    const struct addr *client)
 {
+    if (client != NULL)
+        source_table_leave(worker->shared->sources, config, client);
     atomic_fetch_sub_explicit(&worker->shared->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&worker->sessions, 1, memory_order_relaxed);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "core/base.h"
+#include "net/addr.h"
 #include "config/snapshot.h"
 
 struct worker;
@@ -18,7 +19,9 @@ struct worker;
 /* All or none; none when a limit is reached, or buffers are nearly spent. */
 bool places_reserve(struct worker *worker, struct listener_config *config) CULVERT_MUST_CHECK;
 
-void places_release(struct worker *worker, struct listener_config *config);
+/* `client` NULL: it was not admitted by source_table_enter(), or is not known yet. */
+void places_release(struct worker *worker, struct listener_config *config,
+                    const struct addr *client);
 
 /* A worker gives the session that it has reserved for to another one. */
 void places_move(struct worker *from, struct worker *to);

@@ -179,6 +179,7 @@ static void seed_resources(struct worker *worker)
        for the second of the start, 28 to count. */
     resources->next_id =
         (uint64_t)worker->number << 56 | (started_s & 0xfffffff) << 28 | UINT64_C(1);
+    resources->sources = worker->shared->sources;
     resources->process_sessions = &worker->shared->sessions;
     resources->worker_sessions = &worker->sessions;
 }

@@ -24,6 +24,7 @@
 #include "relay/relay_counters.h"
 #include "worker/mailbox.h"
 
+struct source_table;
 struct worker;
 
 /* What all workers of the process share, besides the snapshot. Owned by daemon/worker_group. */
@@ -32,9 +33,11 @@ struct worker_shared {
     unsigned worker_count;
     struct buffer_budget buffers;
     struct pipe_budget pipes;
-    int max_connections;  /* of the process */
-    _Atomic int sessions; /* places taken in the process */
-    int log_wake_fd;      /* the logger's eventfd */
+    int max_connections;                       /* of the process */
+    struct source_table *sources;              /* NULL: nothing is limited per source */
+    _Atomic int64_t connections_paid_until_ns; /* the bucket of [limits] connection_rate */
+    _Atomic int sessions;                      /* places taken in the process */
+    int log_wake_fd;                           /* the logger's eventfd */
 
     /* For sessions with `server = original`; set before the first worker starts. */
     struct addr *listening; /* where the process takes connections; owned */

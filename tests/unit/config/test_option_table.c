@@ -171,7 +171,7 @@ static const char *bad_value(const struct option *option)
     case VALUE_RANGE:
         return "399-200";
     case VALUE_RATE:
-        return "1/s";
+        return "100";
     }
     return "";
 }

@@ -24,7 +24,7 @@ static void test_all_places_or_none(void **state)
     assert_true(places_reserve(worker, listener));
     assert_false(places_reserve(worker, listener));
     assert_int_equal(world.shared.sessions, 1);
-    places_release(worker, listener);
+    places_release(worker, listener, NULL);
     listener->max_connections = 0;
     world.shared.max_connections = 1;
     assert_true(places_reserve(worker, listener));
@@ -34,7 +34,7 @@ static void test_all_places_or_none(void **state)
     places_move(worker, world.workers[1]);
     assert_int_equal(worker_sessions(worker), 0);
     assert_int_equal(worker_sessions(world.workers[1]), 1);
-    places_release(world.workers[1], listener);
+    places_release(world.workers[1], listener, NULL);
     assert_int_equal(world.shared.sessions, 0);
     assert_int_equal(listener->sessions, 0);
     worker_world_close(&world);
