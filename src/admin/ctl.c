@@ -72,7 +72,7 @@ static const struct column listener_columns[] = {
 static const struct column server_columns[] = {
     {"pool", "POOL", COLUMN_TEXT},          {"name", "SERVER", COLUMN_TEXT},
     {"state", "STATE", COLUMN_TEXT},        {"weight", "WEIGHT", COLUMN_COUNT},
-    {"sessions", "SESSIONS", COLUMN_COUNT}, {"connects.ok", "CONNECTS", COLUMN_COUNT},
+    {"sessions", "SESSIONS", COLUMN_COUNT}, {"connects", "CONNECTS", COLUMN_TALLY},
     {"failures", "FAILURES", COLUMN_COUNT}, {"address", "ADDRESS", COLUMN_TEXT},
 };
 

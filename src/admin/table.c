@@ -52,6 +52,21 @@ static void append_plain(struct text *text, const char *value)
         text_append_char(text, (unsigned char)*value < 0x20 || *value == 0x7f ? '?' : *value);
 }
 
+static void append_tally(struct text *text, const json_t *value, const char *separator)
+{
+    const char *word;
+    json_t *count;
+
+    json_object_foreach((json_t *)value, word, count)
+    {
+        if (json_number_value(count) == 0)
+            continue;
+        text_append(text, text->length > 0 ? separator : "");
+        append_plain(text, word);
+        text_append_format(text, "=%.0f", json_number_value(count));
+    }
+}
+
 const char *table_cell(const json_t *value, enum column_kind kind, bool for_people, char *buffer,
                        size_t size)
 {
@@ -72,6 +87,9 @@ const char *table_cell(const json_t *value, enum column_kind kind, bool for_peop
             text_append(&text, index > 0 ? (for_people ? ", " : ",") : "");
             append_plain(&text, json_string_value(item));
         }
+        break;
+    case COLUMN_TALLY:
+        append_tally(&text, value, for_people ? ", " : ",");
         break;
     case COLUMN_COUNT:
         if (json_is_number(value))
@@ -114,7 +132,8 @@ static const char *cell_of(const json_t *row, const struct column *column, bool 
 
 static bool is_number(const struct column *column)
 {
-    return column->kind != COLUMN_TEXT && column->kind != COLUMN_LIST;
+    return column->kind != COLUMN_TEXT && column->kind != COLUMN_LIST &&
+           column->kind != COLUMN_TALLY;
 }
 
 static void print_cell(FILE *out, const struct column *column, const char *cell, size_t width,

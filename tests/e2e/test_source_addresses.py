@@ -3,9 +3,9 @@
 found on the next, and are never the server's fault."""
 import collections
 
-from harness.culvert import relay_to
+from harness.culvert import relay_to, run_culvert
 from harness.netns import Neighbour, in_network_namespace, run_ip, set_sysctl
-from harness.peer import RST, Listener, connect, exchange
+from harness.peer import RST, Listener, connect, exchange, refused_address
 from harness.wait import wait_until
 
 
@@ -121,3 +121,22 @@ def test_an_address_that_does_not_lead_to_the_server(culvert):
     assert relay.metric("culvert_connects_total", result="source_failed") == 1
     assert server.nobody_came()
     machine.close()
+
+
+def test_each_servers_connects_by_result(culvert):
+    """`ctl pools` tells a server that refuses from an address that cannot be used."""
+    server = Listener()
+    relay = culvert({**relay_to([refused_address(), server.address],
+                                pool={"balance": "first", "max_fails": "off"}),
+                     "listen other": {"bind": "127.0.0.1:0", "pool": "far"},
+                     "pool far": {"server": server.address, "source": "192.0.2.7"}})
+    for _ in range(4):
+        exchange(connect(relay.address()), server.accept())
+    connect(relay.address("other")).expect_end(RST)
+
+    def rows():
+        done = run_culvert("ctl", "--socket", relay.socket_path, "pools")
+        title, *lines = [line.split("\t") for line in done.stdout.splitlines()]
+        return sorted(line[title.index("CONNECTS")] for line in lines)
+
+    wait_until(lambda: rows() == ["ok=4", "refused=4", "source_failed=1"], 5, rows)

@@ -130,9 +130,9 @@ static void test_lists_are_tsv_where_there_is_no_terminal(void **state)
                "db\t0\t0\t0\t0\t0\t127.0.0.1:5432\n");
     assert_run("pools", EX_OK,
                "POOL\tSERVER\tSTATE\tWEIGHT\tSESSIONS\tCONNECTS\tFAILURES\tADDRESS\n"
-               "app\ta1\tup\t1\t0\t0\t0\t127.0.0.1:81\n"
-               "app\ta2\tup\t1\t0\t0\t0\t127.0.0.1:82\n"
-               "pg\tp1\tup\t1\t0\t0\t0\t127.0.0.1:83\n");
+               "app\ta1\tup\t1\t0\t\t0\t127.0.0.1:81\n"
+               "app\ta2\tup\t1\t0\t\t0\t127.0.0.1:82\n"
+               "pg\tp1\tup\t1\t0\t\t0\t127.0.0.1:83\n");
     served_end(&served);
 }
 

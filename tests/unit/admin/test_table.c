@@ -96,6 +96,24 @@ static void test_bytes_and_seconds_have_units(void **state)
     assert_cell(90000, COLUMN_SECONDS, "1 d 1 h");
 }
 
+static void test_a_tally_shows_what_was_counted(void **state)
+{
+    json_t *tally =
+        json_loads("{\"ok\": 7, \"refused\": 0, \"time\\nout\": 2, \"odd\": null}", 0, NULL);
+    char buffer[64];
+
+    (void)state;
+    assert_non_null(tally);
+    assert_string_equal(table_cell(tally, COLUMN_TALLY, true, buffer, sizeof(buffer)),
+                        "ok=7, time?out=2");
+    assert_string_equal(table_cell(tally, COLUMN_TALLY, false, buffer, sizeof(buffer)),
+                        "ok=7,time?out=2");
+    json_object_clear(tally);
+    assert_string_equal(table_cell(tally, COLUMN_TALLY, true, buffer, sizeof(buffer)), "-");
+    assert_string_equal(table_cell(NULL, COLUMN_TALLY, false, buffer, sizeof(buffer)), "");
+    json_decref(tally);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +122,7 @@ int main(void)
         cmocka_unit_test(test_an_empty_table_has_its_title),
         cmocka_unit_test(test_control_characters_do_not_get_out),
         cmocka_unit_test(test_bytes_and_seconds_have_units),
+        cmocka_unit_test(test_a_tally_shows_what_was_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
