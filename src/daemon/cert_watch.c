@@ -22,6 +22,9 @@
 /* Looks are no closer than this, whatever is asked for. */
 #define LOOK_MIN_MS 20
 
+/* After this long what a worker did not get is loaded and handed out again. */
+#define RETRY_MS 1000
+
 struct cert_watch {
     struct snapshot *snapshot;
     struct worker_shared *shared;
@@ -29,6 +32,7 @@ struct cert_watch {
     int64_t next_warning_ms;
     struct tls_context **contexts; /* one per worker, and the control thread's */
     struct tls_loads *loads;       /* one per profile */
+    bool *is_owed;                 /* one per profile: a worker did not get what was loaded */
 };
 
 static void begin_event(struct log_event *event, enum log_level level, const char *name,
@@ -40,9 +44,13 @@ static void begin_event(struct log_event *event, enum log_level level, const cha
 }
 
 /* To the workers by message, to the control thread, which makes the checks, at once. A worker that
- * takes no message any more has ended, or memory is short: it keeps what it has. */
-static void hand_out(struct cert_watch *watch, struct tls_profile *profile)
+   takes no message has ended, or memory is short: it keeps what it has until the profile is handed
+   out again. */
+static void hand_out(struct cert_watch *watch, unsigned number)
 {
+    struct tls_profile *profile = watch->snapshot->tls_profiles[number];
+
+    watch->is_owed[number] = false;
     for (unsigned i = 0; i < watch->shared->worker_count; i++) {
         const struct message message = {
             .kind = MESSAGE_TLS, .fd = -1, .profile = profile, .context = watch->contexts[i]};
@@ -50,6 +58,7 @@ static void hand_out(struct cert_watch *watch, struct tls_profile *profile)
         if (mailbox_post(worker_mailbox(watch->shared->workers[i]), &message))
             continue;
         tls_context_free(watch->contexts[i]);
+        watch->is_owed[number] = true;
         log_message(LOG_ERROR, "worker_unreachable",
                     "worker %u got no message: out of memory, or it has ended", i);
     }
@@ -86,7 +95,7 @@ static void look_at(struct cert_watch *watch, unsigned number, bool force, struc
         look->changed++;
         loads->succeeded++;
         loads->last_wall_us = clock_wall_us();
-        hand_out(watch, profile);
+        hand_out(watch, number);
         begin_event(&event, LOG_INFO, "tls_reloaded", profile);
         log_event_post(&event);
         log_warning(profile);
@@ -136,7 +145,7 @@ void cert_watch_warn(struct cert_watch *watch)
 }
 
 /* Arms the timer for whatever is due first. */
-static void rest(struct cert_watch *watch)
+static bool rest(struct cert_watch *watch)
 {
     int64_t now_ms = clock_now_ms();
     int64_t due_ms = watch->next_warning_ms;
@@ -145,12 +154,18 @@ static void rest(struct cert_watch *watch)
     for (unsigned i = 0; i < watch->snapshot->tls_profile_count; i++) {
         int64_t look_ms = tls_profile_look_due_ms(watch->snapshot->tls_profiles[i]);
 
+        if (watch->is_owed[i] && look_ms > now_ms + RETRY_MS)
+            look_ms = now_ms + RETRY_MS;
         due_ms = look_ms < due_ms ? look_ms : due_ms;
     }
     due_ms = due_ms < now_ms + LOOK_MIN_MS ? LOOK_MIN_MS : due_ms - now_ms;
     delay.tv_sec = due_ms / 1000;
     delay.tv_usec = due_ms % 1000 * 1000;
-    event_add(watch->timer, &delay);
+    if (event_add(watch->timer, &delay) == 0)
+        return true;
+    log_message(LOG_ERROR, "tls_watch_stopped",
+                "out of memory: changed certificates are loaded on request only");
+    return false;
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *argument)
@@ -161,12 +176,17 @@ static void on_timer(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     for (unsigned i = 0; i < watch->snapshot->tls_profile_count; i++) {
-        if (tls_profile_look_due_ms(watch->snapshot->tls_profiles[i]) <= clock_now_ms())
+        bool is_owed = watch->is_owed[i];
+
+        watch->is_owed[i] = false;
+        if (is_owed)
+            look_at(watch, i, true, &look);
+        else if (tls_profile_look_due_ms(watch->snapshot->tls_profiles[i]) <= clock_now_ms())
             look_at(watch, i, false, &look);
     }
     if (clock_now_ms() >= watch->next_warning_ms)
         cert_watch_warn(watch);
-    rest(watch);
+    (void)rest(watch);
 }
 
 struct cert_watch *cert_watch_open(struct event_base *base, struct snapshot *snapshot,
@@ -180,13 +200,16 @@ struct cert_watch *cert_watch_open(struct event_base *base, struct snapshot *sna
     watch->shared = shared;
     watch->contexts = calloc(shared->worker_count + 1, sizeof(struct tls_context *));
     watch->loads = calloc(snapshot->tls_profile_count + 1, sizeof(*watch->loads));
+    watch->is_owed = calloc(snapshot->tls_profile_count + 1, sizeof(bool));
     watch->timer = evtimer_new(base, on_timer, watch);
-    if (watch->contexts == NULL || watch->loads == NULL || watch->timer == NULL)
+    if (watch->contexts == NULL || watch->loads == NULL || watch->is_owed == NULL ||
+        watch->timer == NULL)
         goto fail;
     for (unsigned i = 0; i < snapshot->tls_profile_count; i++)
         watch->loads[i].last_wall_us = clock_wall_us();
-    if (snapshot->tls_profile_count > 0)
-        rest(watch); /* the first warnings are due now */
+    /* The first warnings are due now. */
+    if (snapshot->tls_profile_count > 0 && !rest(watch))
+        goto fail;
     return watch;
 
 fail:
@@ -203,6 +226,7 @@ void cert_watch_close(struct cert_watch *watch)
         event_free(watch->timer);
     free(watch->contexts);
     free(watch->loads);
+    free(watch->is_owed);
     free(watch);
 }
 
@@ -212,7 +236,7 @@ void cert_watch_reload(struct cert_watch *watch, struct tls_look *look)
     for (unsigned i = 0; i < watch->snapshot->tls_profile_count; i++)
         look_at(watch, i, true, look);
     if (look->profiles > 0)
-        rest(watch);
+        (void)rest(watch);
 }
 
 const struct tls_loads *cert_watch_loads(const struct cert_watch *watch)

@@ -127,7 +127,7 @@ static void fail_tls(struct probe *probe)
     enum tls_fault fault = tls_conn_fault(&probe->conn);
     struct text cause;
 
-    if (fault == TLS_FAULT_NONE) {
+    if (fault == TLS_FAULT_NONE || fault == TLS_FAULT_MEMORY) {
         fail_with(probe, probe->conn.error);
         return;
     }

@@ -136,6 +136,8 @@ enum close_reason session_break_reason(const struct session *session, enum side 
         return side == FRONTEND ? CLOSE_CLIENT_TLS : CLOSE_SERVER_TLS;
     case TLS_FAULT_TRUNCATED:
         return CLOSE_TLS_TRUNCATED;
+    case TLS_FAULT_MEMORY:
+        return CLOSE_NO_RESOURCES;
     }
     return close_reason_from_error(conn->error, side == FRONTEND);
 }

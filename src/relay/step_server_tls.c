@@ -64,6 +64,8 @@ enum step step_server_tls_turn(struct session *session)
     case IO_FAILED:
         break;
     }
+    if (session_break_reason(session, BACKEND) == CLOSE_NO_RESOURCES)
+        return session_cut(session, CLOSE_NO_RESOURCES); /* the server is not to blame */
     return step_connect_server_tls_failed(session, session->conn[BACKEND].error, NULL);
 }
 

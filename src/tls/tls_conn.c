@@ -92,20 +92,22 @@ static void set_fault(struct tls_conn *tls, enum tls_fault fault, const char *wo
     tls->fault = fault;
     tls->fault_text = strdup(words);
     if (fault != TLS_FAULT_TRUNCATED)
-        conn_fail(tls->bio.conn, EPROTO);
+        conn_fail(tls->bio.conn, fault == TLS_FAULT_MEMORY ? ENOMEM : EPROTO);
 }
 
-/* The error queue in words, or `otherwise` when it is empty. */
-static void set_fault_from_queue(struct tls_conn *tls, const char *otherwise)
+/* The error queue in words, or `otherwise` when it is empty. `error_number` is errno after the
+   call: OpenSSL does not always say that memory ran out. */
+static void set_fault_from_queue(struct tls_conn *tls, int error_number, const char *otherwise)
 {
     char memory[FAULT_TEXT_BYTES];
     struct text text = text_over(memory, sizeof(memory));
+    enum tls_fault fault = error_number == ENOMEM ? TLS_FAULT_MEMORY : TLS_FAULT_PROTOCOL;
 
-    if (!fault_is(FAULT_TLS_KEEP_ERRORS))
-        tls_error_take(tls->ssl, &text);
+    if (!fault_is(FAULT_TLS_KEEP_ERRORS) && tls_error_take(tls->ssl, &text))
+        fault = TLS_FAULT_MEMORY;
     if (text.length == 0)
         text_append(&text, otherwise);
-    set_fault(tls, TLS_FAULT_PROTOCOL, memory);
+    set_fault(tls, fault, memory);
 }
 
 /* Whether no part of a record has been read of which the rest is missing. */
@@ -146,6 +148,7 @@ static enum outcome judge_bare_end(struct tls_conn *tls)
 static enum outcome judge(struct tls_conn *tls, int result)
 {
     enum outcome outcome = OUTCOME_FAILED;
+    int error_number = errno;
 
     switch (SSL_get_error(tls->ssl, result)) {
     case SSL_ERROR_WANT_READ:
@@ -165,10 +168,10 @@ static enum outcome judge(struct tls_conn *tls, int result)
         if (tls->bio.at_end && tls->reading == READING)
             outcome = judge_bare_end(tls);
         else if (ERR_peek_error() != 0 || tls->bio.conn->error == 0)
-            set_fault_from_queue(tls, "TLS failed");
+            set_fault_from_queue(tls, error_number, "TLS failed");
         break;
     default:
-        set_fault_from_queue(tls, "TLS asks for what a relay does not do");
+        set_fault_from_queue(tls, error_number, "TLS asks for what a relay does not do");
         break;
     }
     clear_errors();
@@ -200,6 +203,7 @@ static void on_message(int is_written, int version, int type, const void *bytes,
 static void prepare(struct tls_conn *tls)
 {
     clear_errors();
+    errno = 0;
     tls->bio.is_blocked = false;
 }
 

@@ -41,6 +41,7 @@ enum tls_fault {
     TLS_FAULT_PROTOCOL,  /* OpenSSL refused what the peer sent, or the peer sent an alert */
     TLS_FAULT_TRUNCATED, /* the stream ended without close_notify */
     TLS_FAULT_IDENTITY,  /* the peer's certificate was not accepted, or is not one of allow_san */
+    TLS_FAULT_MEMORY,    /* OpenSSL ran out of it or failed by itself: not the peer's; ENOMEM */
 };
 
 /* Towards whom a handshake is made; client role only. */

@@ -39,7 +39,7 @@ static bool refuse(const char *what, struct error *error)
     char words[256];
     struct text text = text_over(words, sizeof(words));
 
-    tls_error_take(NULL, &text);
+    (void)tls_error_take(NULL, &text);
     return error_set(error, 0, "%s: %s", what, text.length == 0 ? "out of memory" : words);
 }
 

@@ -46,6 +46,8 @@ static struct worker_shared shared;
 static struct snapshot snapshot;
 static struct event_base *base;
 static struct log_ring *ring;
+static const struct mailbox *memory_short_for; /* the next message to it has no memory */
+static bool event_add_fails;
 static unsigned contexts_made;
 static unsigned contexts_freed;
 
@@ -60,6 +62,10 @@ const char *__wrap_tls_profile_warning(const struct tls_profile *profile);
 void __wrap_tls_profile_take(struct tls_profile *profile, unsigned worker,
                              struct tls_context *context);
 void __wrap_tls_context_free(struct tls_context *context);
+bool __real_mailbox_post(struct mailbox *mailbox, const struct message *message);
+bool __wrap_mailbox_post(struct mailbox *mailbox, const struct message *message);
+int __real_event_add(struct event *event, const struct timeval *timeout);
+int __wrap_event_add(struct event *event, const struct timeval *timeout);
 
 size_t __wrap_tls_profile_certificates(const struct tls_profile *profile,
                                        struct tls_certificate *certificates, size_t size)
@@ -122,6 +128,20 @@ void __wrap_tls_context_free(struct tls_context *context)
     free(context);
 }
 
+bool __wrap_mailbox_post(struct mailbox *mailbox, const struct message *message)
+{
+    if (mailbox == memory_short_for) {
+        memory_short_for = NULL;
+        return false;
+    }
+    return __real_mailbox_post(mailbox, message);
+}
+
+int __wrap_event_add(struct event *event, const struct timeval *timeout)
+{
+    return event_add_fails ? -1 : __real_event_add(event, timeout);
+}
+
 /* Of worker/worker.h. */
 struct mailbox *worker_mailbox(struct worker *worker)
 {
@@ -143,6 +163,9 @@ static int set_up(void **state)
     int64_t year_s = clock_wall_us() / 1000000 + 365 * 86400;
 
     contexts_made = contexts_freed = 0;
+    memory_short_for = NULL;
+    event_add_fails = false;
+    memset(workers, 0, sizeof(workers));
     memset(profiles, 0, sizeof(profiles));
     memset(workers, 0, sizeof(workers));
     profiles[0].name = "public";
@@ -287,6 +310,45 @@ static void test_a_worker_that_has_ended_loses_nothing_but_its_context(void **st
     cert_watch_close(watch);
 }
 
+static void test_a_worker_that_got_nothing_is_served_a_moment_later(void **state)
+{
+    struct cert_watch *watch = open_watch();
+    struct tls_look look;
+
+    memory_short_for = &workers[0].mailbox;
+    profiles[0].next = TLS_CHANGED;
+    cert_watch_reload(watch, &look);
+    assert_int_equal(look.changed, 1);
+    assert_int_equal(contexts_freed, 1);
+    run_until(&workers[1].taken, 1);
+    assert_int_equal(workers[0].taken, 0);
+    profiles[0].next = TLS_CHANGED; /* what a forced look finds */
+    run_until(&workers[0].taken, 1);
+    run_until(&workers[1].taken, 2);
+    assert_int_equal(profiles[0].forced, 2);
+    assert_int_equal(profiles[1].forced, 1);
+    cert_watch_close(watch);
+}
+
+static void test_a_timer_that_cannot_be_armed_is_said(void **state)
+{
+    struct error error = {.text = ""};
+    struct cert_watch *watch;
+    struct tls_look look;
+
+    event_add_fails = true;
+    assert_null(cert_watch_open(base, &snapshot, &shared, &error));
+    assert_string_equal(error.text, "out of memory");
+    assert_non_null(strstr(next_record(), "event=tls_watch_stopped"));
+    event_add_fails = false;
+    watch = open_watch();
+    event_add_fails = true;
+    cert_watch_reload(watch, &look);
+    assert_int_equal(look.profiles, 2);
+    assert_non_null(strstr(next_record(), "level=error event=tls_watch_stopped"));
+    cert_watch_close(watch);
+}
+
 static void test_certificates_that_end_soon_are_warned_of_at_the_start(void **state)
 {
     struct cert_watch *watch;
@@ -351,6 +413,8 @@ int main(void)
         TEST(test_what_is_broken_is_said_and_nobody_gets_it),
         TEST(test_what_loads_and_will_be_trouble_is_said),
         TEST(test_a_worker_that_has_ended_loses_nothing_but_its_context),
+        TEST(test_a_worker_that_got_nothing_is_served_a_moment_later),
+        TEST(test_a_timer_that_cannot_be_armed_is_said),
         TEST(test_certificates_that_end_soon_are_warned_of_at_the_start),
         TEST(test_new_certificates_are_looked_at_as_well),
         TEST(test_without_profiles_no_timer_runs),

@@ -4,8 +4,8 @@
  *
  * Replaces the functions of tls/tls_conn.h (ld's --wrap), so that each step of a handshake is the
  * test's to choose. In the client role 'H' is sent first. Of what is received, '.' is a step that
- * is not the last, 'F' completes the handshake, and any other byte is a fault with a text. What
- * follows is relayed as it is.
+ * is not the last, 'F' completes the handshake, 'M' is want of memory, and any other byte is a
+ * fault with a text. What follows is relayed as it is.
  */
 #ifndef CULVERT_TEST_RELAY_FAKE_TLS_H
 #define CULVERT_TEST_RELAY_FAKE_TLS_H
@@ -74,6 +74,11 @@ enum io_result __wrap_tls_conn_handshake(struct conn *conn)
     if (count == -1 && errno == EAGAIN) {
         conn->ready_in = false;
         return IO_BLOCKED;
+    }
+    if (count == 1 && byte == 'M') {
+        fake_tls.fault = TLS_FAULT_MEMORY;
+        conn_fail(conn, ENOMEM);
+        return IO_FAILED;
     }
     fake_tls.fault = count == 1   ? TLS_FAULT_PROTOCOL
                      : count == 0 ? TLS_FAULT_TRUNCATED

@@ -99,6 +99,9 @@ static void test_the_reason_is_the_faults_else_the_errnos(void **state)
     assert_int_equal(session_break_reason(session, FRONTEND), CLOSE_CLIENT_TLS);
     fake_tls.fault = TLS_FAULT_TRUNCATED;
     assert_int_equal(session_break_reason(session, FRONTEND), CLOSE_TLS_TRUNCATED);
+    fake_tls.fault = TLS_FAULT_MEMORY; /* neither side's */
+    assert_int_equal(session_break_reason(session, FRONTEND), CLOSE_NO_RESOURCES);
+    fake_tls.fault = TLS_FAULT_TRUNCATED;
     /* The other side speaks no TLS: the fault is not its own. */
     assert_int_equal(session_break_reason(session, BACKEND), CLOSE_SERVER_DEAD);
     session->conn[BACKEND].method = session->conn[FRONTEND].method;

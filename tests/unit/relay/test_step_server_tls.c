@@ -103,6 +103,29 @@ static void test_a_failed_handshake_is_server_tls_and_counts_against_the_server(
     check_failure(NULL, true);
 }
 
+static void test_want_of_memory_is_not_held_against_the_server(void **state)
+{
+    struct relay_world world;
+    struct session_record record;
+    int client, server;
+
+    open_world(&world, 2);
+    client = relay_world_client(&world);
+    server = relay_world_server(&world, 0);
+    fake_tls_expect(&world, server, "H");
+    fake_tls_send(server, "M");
+    assert_int_equal(relay_world_end(&world, client, 0, NULL), PEER_RESET);
+    record = relay_world_last_record(&world);
+    assert_int_equal(record.reason, CLOSE_NO_RESOURCES);
+    assert_int_equal(connects(&world, CONNECT_TLS), 0);
+    assert_int_equal(world.servers[0].failures, 0);
+    assert_int_equal(world.servers[0].health, SERVER_UP);
+    assert_int_equal(counter_get(&handshakes(&world)->failed), 1);
+    peer_close(&client);
+    peer_close(&server);
+    relay_world_close(&world);
+}
+
 static void test_a_server_that_does_not_answer_runs_out_of_time(void **state)
 {
     struct relay_world world;
@@ -190,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup(test_a_server_counts_as_connected_once_it_speaks_tls, fake_tls_mend),
         cmocka_unit_test_setup(test_a_failed_handshake_is_server_tls_and_counts_against_the_server,
                                fake_tls_mend),
+        cmocka_unit_test_setup(test_want_of_memory_is_not_held_against_the_server, fake_tls_mend),
         cmocka_unit_test_setup(test_a_server_that_does_not_answer_runs_out_of_time, fake_tls_mend),
         cmocka_unit_test_setup(test_a_client_that_resets_meanwhile_is_not_held_against_the_server,
                                fake_tls_mend),

@@ -19,7 +19,7 @@ static void assert_takes(const SSL *ssl, const char *words)
     char memory[160];
     struct text text = text_over(memory, sizeof(memory));
 
-    tls_error_take(ssl, &text);
+    assert_false(tls_error_take(ssl, &text));
     assert_string_equal(memory, words);
     assert_int_equal(ERR_peek_error(), 0);
 }
@@ -29,6 +29,25 @@ static void test_empty_queue_says_nothing(void **state)
     (void)state;
     ERR_clear_error();
     assert_takes(NULL, "");
+}
+
+static void test_want_of_memory_is_noticed_wherever_it_stands(void **state)
+{
+    char memory[160];
+    struct text text = text_over(memory, sizeof(memory));
+
+    (void)state;
+    ERR_clear_error();
+    ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE);
+    ERR_raise(ERR_LIB_SSL, ERR_R_EVP_LIB);
+    assert_true(tls_error_take(NULL, &text));
+    ERR_raise(ERR_LIB_SSL, ERR_R_MALLOC_FAILURE);
+    assert_true(tls_error_take(NULL, &text));
+    ERR_raise(ERR_LIB_SSL, ERR_R_INTERNAL_ERROR); /* all that many paths say */
+    assert_true(tls_error_take(NULL, &text));
+    ERR_raise(ERR_LIB_SSL, SSL_R_TLSV1_ALERT_INTERNAL_ERROR); /* the peer's own */
+    assert_false(tls_error_take(NULL, &text));
+    assert_int_equal(ERR_peek_error(), 0);
 }
 
 static void test_first_error_of_tls_is_told(void **state)
@@ -69,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_empty_queue_says_nothing),
+        cmocka_unit_test(test_want_of_memory_is_noticed_wherever_it_stands),
         cmocka_unit_test(test_first_error_of_tls_is_told),
         cmocka_unit_test(test_first_error_is_told_where_none_is_of_tls),
         cmocka_unit_test(test_refused_certificate_says_why),
