@@ -1455,8 +1455,8 @@ const struct option option_table[OPTION_COUNT] = {
                          .words = "auto off",
                          .fallback = "off",
                          .reload = RELOAD_START,
-                         .help = "look whether the kernel could encrypt, and say at start what "
-                                 "was found; this version does not use it",
+                         .help = "let the kernel seal what is sent by TLS 1.2, where it passes a "
+                                 "self-test at start; what was found is said then",
                          .peers = "nginx ssl_conf_command Options KTLS"},
     [TLS_OPTION_KEYLOG_FILE] = {.section = SECTION_TLS,
                                 .key = "keylog_file",

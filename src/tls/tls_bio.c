@@ -6,11 +6,15 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/tls.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+/* BIO_CTRL_SET_KTLS_SEND, which <openssl/bio.h> names in a comment only. */
+#define CTRL_SET_KTLS 72
 
 static BIO_METHOD *method;
 
@@ -88,6 +92,25 @@ static enum io_result send_gathered(struct conn *conn, struct tls_gather *gather
     return result;
 }
 
+/* A message of OpenSSL's own, sealed by the kernel. */
+static int write_by_kernel(struct tls_bio *tls_bio, BIO *bio, const char *bytes, size_t size,
+                           size_t *count)
+{
+    int result;
+
+    do {
+        errno = 0;
+        result = BIO_write_ex(tls_bio->kernel, bytes, size, count);
+    } while (result != 1 && errno == EINTR);
+    if (result == 1)
+        return 1;
+    if (BIO_should_retry(tls_bio->kernel))
+        BIO_set_retry_write(bio);
+    else
+        conn_fail(tls_bio->conn, errno != 0 ? errno : EIO);
+    return -1;
+}
+
 static int write_socket(BIO *bio, const char *bytes, size_t size, size_t *count)
 {
     struct tls_bio *tls_bio = BIO_get_data(bio);
@@ -96,6 +119,8 @@ static int write_socket(BIO *bio, const char *bytes, size_t size, size_t *count)
 
     BIO_clear_retry_flags(bio);
     *count = 0;
+    if (tls_bio->kernel != NULL)
+        return write_by_kernel(tls_bio, bio, bytes, size, count);
     if (gather != NULL) {
         if (size > sizeof(gather->bytes) - gather->size)
             return -1; /* no cipher makes that much of what is gathered at once */
@@ -120,19 +145,38 @@ static int write_socket(BIO *bio, const char *bytes, size_t size, size_t *count)
     return -1;
 }
 
+/* Gives the kernel the keys that OpenSSL is about to use: 1, or 0 when they stay with OpenSSL. */
+static long hand_over(struct tls_bio *tls_bio, void *keys)
+{
+    struct tls_crypto_info info;
+    BIO *kernel;
+
+    memcpy(&info, keys, sizeof(info)); /* every kind of keys begins with it */
+    if (info.version != TLS_1_2_VERSION || tls_bio->kernel != NULL)
+        return 0;
+    kernel = BIO_new_socket(tls_bio->conn->fd, BIO_NOCLOSE); /* and asks for the kernel's TLS */
+    if (kernel != NULL && BIO_ctrl(kernel, CTRL_SET_KTLS, 1, keys) <= 0) {
+        BIO_free(kernel);
+        kernel = NULL;
+    }
+    tls_bio->kernel = kernel;
+    return kernel != NULL;
+}
+
 static long control(BIO *bio, int command, long number, void *pointer)
 {
-    const struct tls_bio *tls_bio = BIO_get_data(bio);
+    struct tls_bio *tls_bio = BIO_get_data(bio);
 
-    (void)number;
-    (void)pointer;
     switch (command) {
     case BIO_CTRL_FLUSH:
         return 1;
     case BIO_CTRL_EOF:
         return tls_bio->at_end;
+    case CTRL_SET_KTLS:
+        return number != 0 ? hand_over(tls_bio, pointer) : 0; /* 0: the keys for receiving */
     default:
-        return 0;
+        /* Whether the kernel seals, and of which type the next record is. */
+        return tls_bio->kernel != NULL ? BIO_ctrl(tls_bio->kernel, command, number, pointer) : 0;
     }
 }
 
@@ -171,10 +215,17 @@ BIO *tls_bio_create(struct tls_bio *tls_bio)
     return bio;
 }
 
-void tls_bio_release(struct tls_bio *tls_bio)
+static void drop_rest(struct tls_bio *tls_bio)
 {
     free(tls_bio->rest);
     tls_bio->rest = NULL;
+}
+
+void tls_bio_release(struct tls_bio *tls_bio)
+{
+    drop_rest(tls_bio);
+    BIO_free(tls_bio->kernel);
+    tls_bio->kernel = NULL;
 }
 
 void tls_bio_gather(struct tls_bio *tls_bio, struct tls_gather *gather)
@@ -223,7 +274,7 @@ enum io_result tls_bio_send_rest(struct tls_bio *tls_bio, size_t *plain_bytes)
     if (tls_bio->rest != NULL)
         result = send_gathered(tls_bio->conn, tls_bio->rest, plain_bytes);
     if (result == IO_MOVED)
-        tls_bio_release(tls_bio);
+        drop_rest(tls_bio);
     *plain_bytes += tls_bio->untold_bytes;
     tls_bio->untold_bytes = 0;
     return result;

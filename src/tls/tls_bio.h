@@ -5,6 +5,12 @@
  * A socket BIO that knows the conn. A recv(2) that brought less than was asked for has emptied the
  * socket: the next one is answered "try again" without a system call, until an event tells of more.
  * The first errno of the socket stays with the conn, as it does for plain sockets.
+ *
+ * Where OpenSSL is told to use the kernel (SSL_OP_ENABLE_KTLS), the BIO hands it the keys for
+ * sending, for TLS 1.2 only: a key of TLS 1.3 changes when the peer asks for it (KeyUpdate), and
+ * neither OpenSSL 3.0 nor Linux before 6.14 can change one that the kernel has. From then on data
+ * is sent by plain send(2); OpenSSL sends its own messages (alerts, close_notify) through a BIO of
+ * its own. Reading is OpenSSL's as before.
  */
 #ifndef CULVERT_TLS_TLS_BIO_H
 #define CULVERT_TLS_TLS_BIO_H
@@ -44,6 +50,7 @@ struct tls_bio {
     struct tls_gather *rest; /* what the socket did not take: cut behind its bytes; NULL: nothing */
     size_t untold_bytes;     /* of plaintext: sent with the rest by the way */
     size_t fruitless_bytes;  /* received since the caller last set it to 0 */
+    BIO *kernel;             /* OpenSSL's way to a kernel that has the keys; NULL: it has not */
     bool trusts_short_reads; /* set by the caller when a recheck follows (relay/flow.c) */
     bool at_end;             /* recv(2) returned 0: the peer's FIN, in its place behind the data */
     bool is_blocked; /* the last recv(2) had nothing; cleared by the caller before each look */

@@ -393,6 +393,10 @@ static enum io_result tls_write(struct conn *conn, const void *bytes, size_t siz
     if (tls->writing_failed)
         return IO_FAILED;
     conn->write_wants_read = false;
+    if (tls->bio.kernel != NULL) { /* it makes the records */
+        result = conn_plain_ops.write(conn, bytes, size, moved);
+        return result == IO_FAILED ? fail_writing(tls) : result;
+    }
     if (tls->sealed > 0)
         result = finish_records(tls, &total);
     while (total < size && result == IO_MOVED) {

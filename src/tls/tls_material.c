@@ -187,11 +187,8 @@ static bool load_all(struct tls_material *material, const struct tls_policy *pol
                          &warning, error))
         return false;
     warn_of_early_certificates(&material->credentials, now_s, &warning);
-    /* A conn's BIO gives OpenSSL no way yet to hand its keys to the kernel. */
     if (options->ktls)
-        text_append_format(&warning, "%sktls: %s", separator(&warning),
-                           policy->may_use_ktls ? "the kernel has it, but it is not used yet"
-                                                : tls_ktls_probe()->finding);
+        text_append_format(&warning, "%sktls: %s", separator(&warning), tls_ktls_probe()->finding);
     return true;
 }
 

@@ -121,3 +121,25 @@ def test_empty_and_padded_records(culvert, tmp_path, sides):
     destination.fin()
     source.read_end()
     assert relay.record_of(client)["reason"] == "done"
+
+
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+@pytest.mark.parametrize("sides", PLANES)
+def test_ktls_auto(culvert, sides, version):
+    """With the kernel's help or without it every byte and the end arrive, also behind an update of
+    the peer's keys; the start says which it is (R30)."""
+    plane, server = Plane(sides, version), Listener()
+    sections = plane.sections(server)
+    for name in [one for one in sections if one.startswith("tls ")]:
+        sections[name]["ktls"] = "auto"
+    relay = culvert(sections)
+    told = relay.wait_record(lambda one: "ktls: " in str(one), 3, "what was found of kTLS")
+    assert "not used: " in str(told) or "the kernel seals" in str(told), told
+    client, served = plane.pair(relay, server)
+    duplex(client, served, 1024 * 1024 + 7777)
+    if version == TLS13:
+        for source, destination in ((client, served), (served, client)):
+            if hasattr(source, "update_key"):
+                source.update_key(requested=True)
+            exchange(source, destination)
+    finish(relay, client, served)

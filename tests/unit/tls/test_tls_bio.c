@@ -2,9 +2,14 @@
 /*
  * test_tls_bio.c - what OpenSSL is told of a socket, and records that are sent together.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <linux/tls.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -16,9 +21,26 @@
 
 static struct {
     bool malloc_fails;
+    bool takes_keys; /* a kernel that says yes and sends in clear */
     unsigned receives;
     unsigned sends;
+    unsigned handed_over;
 } calls;
+
+/* Also OpenSSL's library finds this one. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length)
+{
+    static int (*real)(int, int, int, const void *, socklen_t);
+
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "setsockopt");
+    if (level == 282) /* SOL_TLS */
+        calls.handed_over++;
+    else if (level != IPPROTO_TCP || name != 31) /* TCP_ULP */
+        return real(fd, level, name, value, length);
+    errno = ENOENT;
+    return calls.takes_keys ? 0 : -1;
+}
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
@@ -289,6 +311,66 @@ static void test_flush_to_a_reset_peer_fails_with_its_errno(void **state)
     line_close(&line);
 }
 
+#define SET_KTLS 72
+
+/* As OpenSSL does it when it is about to use new keys. */
+static long offer_keys(struct line *line, uint16_t version, bool for_sending)
+{
+    unsigned char keys[256] = {0};
+    const struct tls_crypto_info info = {.version = version, .cipher_type = TLS_CIPHER_AES_GCM_128};
+
+    memcpy(keys, &info, sizeof(info));
+    return BIO_ctrl(line->bio, SET_KTLS, for_sending, keys);
+}
+
+static void test_the_kernel_gets_keys_of_tls_1_2_for_sending_only(void **state)
+{
+    struct line line;
+    size_t plain;
+
+    (void)state;
+    line_open(&line, 0);
+    calls.takes_keys = true;
+    assert_int_equal(offer_keys(&line, TLS_1_2_VERSION, false), 0);
+    assert_int_equal(offer_keys(&line, TLS_1_3_VERSION, true), 0); /* a KeyUpdate may change it */
+    assert_int_equal(calls.handed_over, 0);
+    assert_int_equal(BIO_get_ktls_send(line.bio), 0);
+    assert_null(line.tls_bio.kernel);
+    assert_int_equal(offer_keys(&line, TLS_1_2_VERSION, true), 1);
+    assert_int_equal(calls.handed_over, 1);
+    assert_int_equal(BIO_get_ktls_send(line.bio), 1);
+    assert_int_equal(BIO_get_ktls_recv(line.bio), 0);
+    assert_int_equal(offer_keys(&line, TLS_1_2_VERSION, true), 0); /* once */
+    /* OpenSSL's own messages go by its own BIO, not by our send(2). */
+    assert_int_equal(BIO_write(line.bio, "message", 7), 7);
+    assert_int_equal(calls.sends, 0);
+    peer_poll(line.peer, POLLIN, TCP_PAIR_DEADLINE_MS);
+    assert_int_equal(recv(line.peer, (char[8]){0}, 8, 0), 7);
+    assert_int_equal(tls_bio_send_rest(&line.tls_bio, &plain), IO_MOVED);
+    /* What breaks is the conn's to know. */
+    peer_reset(&line.peer);
+    line_wait(&line, POLLERR);
+    signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(BIO_write(line.bio, "x", 1), -1);
+    assert_int_equal(BIO_should_retry(line.bio), 0);
+    assert_int_equal(line.conn.error, ECONNRESET);
+    line_close(&line);
+}
+
+static void test_what_the_kernel_does_not_take_stays_with_openssl(void **state)
+{
+    struct line line;
+
+    (void)state;
+    line_open(&line, 0);
+    assert_int_equal(offer_keys(&line, TLS_1_2_VERSION, true), 0);
+    assert_null(line.tls_bio.kernel);
+    assert_int_equal(BIO_get_ktls_send(line.bio), 0);
+    assert_int_equal(BIO_write(line.bio, "record", 6), 6);
+    assert_int_equal(calls.sends, 1);
+    line_close(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +381,8 @@ int main(void)
         cmocka_unit_test(test_rest_goes_out_before_anything_else),
         cmocka_unit_test(test_rest_without_memory_breaks_the_conn),
         cmocka_unit_test(test_flush_to_a_reset_peer_fails_with_its_errno),
+        cmocka_unit_test(test_the_kernel_gets_keys_of_tls_1_2_for_sending_only),
+        cmocka_unit_test(test_what_the_kernel_does_not_take_stays_with_openssl),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
