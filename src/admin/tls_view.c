@@ -100,8 +100,8 @@ void tls_view_handle_reload(const struct question *question, struct answer *answ
                      "failed", (int)failed);
     if (failed > 0 && json != NULL)
         json_object_set_new(json, "error",
-                            json_string("a file does not load and what was read from it before "
-                                        "stays; the log says why"));
+                            json_string("a certificate, sni_map or list of addresses does not "
+                                        "load and stays as it was; the log says why"));
     answer_json(answer, failed > 0 ? 503 : 200, json);
 }
 
