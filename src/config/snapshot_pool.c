@@ -82,6 +82,8 @@ static struct pool_options pool_options(const struct pools_builder *builder,
     static const enum balance words[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
                                          BALANCE_FIRST, BALANCE_MAGLEV};
     static const enum hash_key keys[] = {HASH_SOURCE, HASH_SOURCE_PORT, HASH_DESTINATION, HASH_SNI};
+    static const enum server_gone gone_words[] = {SERVER_GONE_KEEP, SERVER_GONE_DRAIN,
+                                                  SERVER_GONE_RESET};
 
     return (struct pool_options){
         .balance = words[settings_word(settings, section, POOL_BALANCE)],
@@ -94,6 +96,10 @@ static struct pool_options pool_options(const struct pools_builder *builder,
         .connect_timeout_ms = settings_ms(settings, section, POOL_CONNECT_TIMEOUT),
         .connect_retries = (int)settings_number(settings, section, POOL_CONNECT_RETRIES),
         .discovery_min = (int)settings_number(settings, section, POOL_DISCOVERY_MIN),
+        .queue_size = (int)settings_number(settings, section, POOL_QUEUE_SIZE),
+        .queue_timeout_ms = settings_ms(settings, section, POOL_QUEUE_TIMEOUT),
+        .on_down = gone_words[settings_word(settings, section, POOL_ON_DOWN)],
+        .on_remove = gone_words[settings_word(settings, section, POOL_ON_REMOVE)],
         .socket = snapshot_socket_options(settings, section, POOL_NODELAY),
         .tls = snapshot_profile(settings, builder->tls, TLS_CLIENT, section, POOL_TLS),
         .is_transparent = settings_number(settings, section, POOL_TRANSPARENT) != 0,

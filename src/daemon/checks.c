@@ -1,33 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * checks.c - from a server's new state to the log.
+ * checks.c - from a server's new state to the log, and to its sessions.
  */
 #include "daemon/checks.h"
 
-#include "core/log.h"
+#include "core/clock.h"
+#include "pool/server_change.h"
 
 static void on_changed(void *argument, struct pool *pool, struct server *server,
                        enum server_state from, const char *detail, bool is_down)
 {
-    enum server_state to = server_state_of(server);
-    struct log_event event;
-    char addr[ADDR_TEXT_BYTES];
-
-    (void)argument;
-    if (to == from)
-        return;
-    log_event_begin(&event, is_down ? LOG_WARN : LOG_INFO, "server_state");
-    log_event_string(&event, "pool", pool->name);
-    log_event_string(&event, "server", server->name);
-    log_event_string(&event, "server_addr", server_addr_text(server, addr));
-    log_event_string(&event, "from", server_state_word(from));
-    log_event_string(&event, "to", server_state_word(to));
-    log_event_string(&event, "cause", "check");
-    log_event_string(&event, "detail", detail);
-    log_event_post(&event);
+    server_change_note(pool, server, from, SERVER_CAUSE_CHECK, detail, clock_now_ms());
+    if (is_down)
+        server_end_begin(argument, pool, server, pool->options.on_down);
 }
 
-struct checker *checks_open(struct event_base *base, struct snapshot *snapshot, struct error *error)
+struct checker *checks_open(struct event_base *base, struct snapshot *snapshot,
+                            struct server_ends *ends, struct error *error)
 {
     const struct checker_options options = {
         .base = base,
@@ -36,6 +25,7 @@ struct checker *checks_open(struct event_base *base, struct snapshot *snapshot, 
         .health = snapshot->health,
         .tls_slot = (unsigned)snapshot->process.workers,
         .changed = on_changed,
+        .argument = ends,
     };
 
     return checker_open(&options, error);

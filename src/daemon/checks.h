@@ -10,10 +10,11 @@
 #include "core/error.h"
 #include "health/checker.h"
 #include "config/snapshot.h"
+#include "daemon/server_end.h"
 
 /* Starts the checks of the snapshot's pools. Before the workers run; checker_close() ends them.
-   NULL with the error set without memory. */
+   on_down's sessions are ended by `ends`. NULL with the error set without memory. */
 struct checker *checks_open(struct event_base *base, struct snapshot *snapshot,
-                            struct error *error);
+                            struct server_ends *ends, struct error *error);
 
 #endif

@@ -39,6 +39,7 @@
 #include "daemon/notify.h"
 #include "daemon/pid_file.h"
 #include "daemon/privileges.h"
+#include "daemon/server_end.h"
 #include "daemon/signals.h"
 #include "daemon/transparency.h"
 #include "daemon/worker_group.h"
@@ -65,6 +66,7 @@ struct daemon {
     struct checker *checker;
     struct address_watch *addresses;
     struct dns_watch *dns;
+    struct server_ends *ends;
     struct http_api *api;
     struct admin_view view;
     struct drain drain;
@@ -221,7 +223,11 @@ static bool open_process(struct daemon *daemon, struct error *error)
         name_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group), error);
     if (daemon->names == NULL)
         return false;
-    daemon->checker = checks_open(daemon->base, daemon->snapshot, error);
+    daemon->ends = server_ends_open(daemon->base, worker_group_shared(daemon->group),
+                                    daemon->snapshot->process.drain_timeout_ms);
+    if (daemon->ends == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    daemon->checker = checks_open(daemon->base, daemon->snapshot, daemon->ends, error);
     if (daemon->checker == NULL)
         return false;
     daemon->dns = dns_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group),
@@ -536,6 +542,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     cert_watch_close(daemon->certificates);
     address_watch_close(daemon->addresses);
     name_watch_close(daemon->names);
+    server_ends_close(daemon->ends);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);
     pid_file_remove(&daemon->pid_file);

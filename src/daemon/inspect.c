@@ -51,6 +51,11 @@ static const char *const close_advice[CLOSE_REASON_COUNT] = {
     [CLOSE_STALL_TIMEOUT] = "the program on the side in waited_for: it reads nothing; on it: ss "
                             "-tn, column Recv-Q",
     [CLOSE_MAX_LIFETIME] = "nothing, when max_lifetime is what you want",
+    [CLOSE_SERVER_DOWN] = "the server_state record before, and on_down and on_remove of the pool",
+    [CLOSE_QUEUE_TIMEOUT] = "culvert_queue_length and whether the pool is paused; max_connections "
+                            "and queue_timeout of the pool",
+    [CLOSE_QUEUE_FULL] = "culvert_queue_length and whether the pool is paused; queue_size of the "
+                         "pool",
     [CLOSE_NO_SERVER] = "server states and the connect failures before: all servers are disabled "
                         "or ejected",
     [CLOSE_CONNECT_REFUSED] = "server_addr and retries: the service is down, restarting, or on "

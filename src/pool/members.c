@@ -12,7 +12,7 @@
 
 bool pool_init(struct pool *pool, unsigned capacity, unsigned workers)
 {
-    if (pthread_mutex_init(&pool->eject_mutex, NULL) != 0)
+    if (pthread_mutex_init(&pool->eject_mutex, NULL) != 0 || !pool_queue_init(&pool->queue))
         return false;
     pool->servers = calloc(capacity, sizeof(struct server *));
     pool->capacity = capacity;
@@ -41,6 +41,7 @@ void pool_release(struct pool *pool)
     free(pool->name);
     free(pool->description);
     free(pool->options.sources);
+    pool_queue_release(&pool->queue);
     if (pool->capacity > 0)
         pthread_mutex_destroy(&pool->eject_mutex);
     memset(pool, 0, sizeof(*pool));

@@ -10,6 +10,8 @@
 
 #include <sys/eventfd.h>
 
+#include "pool/server_change.h"
+
 /* Doubling ends here: at five minutes, which a millisecond reaches in 19 steps. */
 #define EJECTION_MAX_MS (5 * 60 * 1000)
 #define EJECTIONS_COUNTED 20
@@ -42,8 +44,17 @@ static bool may_return(const struct server *server)
            server_has_address(server);
 }
 
+/* Release and acquire: see pool/pool_queue.c. */
+static void give_place_back(struct pool *pool, struct server *server)
+{
+    atomic_fetch_sub_explicit(&server->active, 1, memory_order_acq_rel);
+    if (pool_queue_length(pool) != 0)
+        pool_queue_changed(pool);
+}
+
 /* Takes a place on an ejected server whose ejection has ended, for the one trial. */
-static bool take_trial(const struct balance_request *request, struct server *server)
+static bool take_trial(struct pool *pool, const struct balance_request *request,
+                       struct server *server)
 {
     if (health_of(server) != SERVER_EJECTED ||
         request->now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
@@ -51,23 +62,23 @@ static bool take_trial(const struct balance_request *request, struct server *ser
         return false;
     if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
         return true;
-    atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+    give_place_back(pool, server);
     return false;
 }
 
 /* The trial that is due, with a place taken; NULL when none is. */
-static struct server *pick_trial(const struct balance_tier *tier,
+static struct server *pick_trial(struct pool *pool, const struct balance_tier *tier,
                                  const struct balance_request *request)
 {
     for (unsigned i = 0; i < tier->count; i++) {
-        if (take_trial(request, tier->servers[i]))
+        if (take_trial(pool, request, tier->servers[i]))
             return tier->servers[i];
     }
     return NULL;
 }
 
 /* The same for a key: of the servers that it would rather have than the one it gets. */
-static struct server *pick_trial_of_key(const struct balance_tier *tier,
+static struct server *pick_trial_of_key(struct pool *pool, const struct balance_tier *tier,
                                         const struct balance_request *request)
 {
     struct maglev_walk walk = maglev_walk_begin(&tier->maglev, request->hash);
@@ -76,7 +87,7 @@ static struct server *pick_trial_of_key(const struct balance_tier *tier,
     while ((index = maglev_walk_next(&walk)) >= 0) {
         struct server *server = tier->servers[index];
 
-        if (take_trial(request, server))
+        if (take_trial(pool, request, server))
             return server;
         if (server_is_usable(server) && !balance_has_tried(request, server))
             return NULL;
@@ -89,8 +100,8 @@ static struct server *pick_from_tier(struct pool *pool, struct balance_tier *tie
 {
     if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
         struct server *server = pool->options.balance == BALANCE_MAGLEV
-                                    ? pick_trial_of_key(tier, request)
-                                    : pick_trial(tier, request);
+                                    ? pick_trial_of_key(pool, tier, request)
+                                    : pick_trial(pool, tier, request);
 
         if (server != NULL)
             return server;
@@ -205,10 +216,22 @@ enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
     return members->has_address ? POOL_NONE_USABLE : POOL_UNRESOLVED;
 }
 
+int pool_sessions(const struct pool *pool)
+{
+    int sessions = 0;
+
+    for (unsigned i = 0; i < pool->server_count; i++) {
+        const struct server *server = pool->servers[i];
+
+        if (server != NULL)
+            sessions += atomic_load_explicit(&server->active, memory_order_relaxed);
+    }
+    return sessions;
+}
+
 void pool_leave(struct pool *pool, struct server *server)
 {
-    (void)pool;
-    atomic_fetch_sub_explicit(&server->active, 1, memory_order_relaxed);
+    give_place_back(pool, server);
 }
 
 void pool_forget(struct server *server)
@@ -235,8 +258,11 @@ bool pool_connect_succeeded(struct pool *pool, struct server *server, int64_t no
     if (was_out) {
         atomic_store_explicit(&server->ejections, 0, memory_order_relaxed);
         atomic_fetch_sub_explicit(&pool->out_count, 1, memory_order_relaxed);
+        server_change_mark(server, SERVER_CAUSE_PASSIVE, now_ms);
     }
     pthread_mutex_unlock(&pool->eject_mutex);
+    if (was_out && pool_queue_length(pool) != 0)
+        pool_queue_changed(pool);
     return was_out;
 }
 
@@ -278,6 +304,7 @@ static bool eject(struct pool *pool, struct server *server, enum server_health f
     if (ejections < EJECTIONS_COUNTED)
         atomic_store_explicit(&server->ejections, ejections + 1, memory_order_relaxed);
     atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
+    server_change_mark(server, SERVER_CAUSE_PASSIVE, now_ms);
     return true;
 }
 

@@ -16,6 +16,7 @@
 #include "tls/tls_profile.h"
 #include "pool/balance.h"
 #include "pool/hash_key.h"
+#include "pool/pool_queue.h"
 #include "pool/server.h"
 
 /* What the configuration says; times in milliseconds. */
@@ -30,6 +31,10 @@ struct pool_options {
     int64_t connect_timeout_ms;
     int connect_retries;
     int discovery_min; /* an answer of the DNS with fewer servers does not count */
+    int queue_size;             /* sessions that may wait for a place; 0: they are refused */
+    int64_t queue_timeout_ms;   /* 0: they wait as long as it takes */
+    enum server_gone on_down;   /* sessions on a server whose checks fail */
+    enum server_gone on_remove; /* sessions on a server that is no member any more */
     struct socket_options socket;
     struct addr *sources; /* to connect from, IPv4 ones first; owned by the pool; NULL: any */
     unsigned source_count;
@@ -82,6 +87,7 @@ struct pool {
     _Atomic bool lookup_wanted;
     int lookup_fd;
 
+    struct pool_queue queue;
     _Atomic unsigned out_count;  /* members ejected or on trial: none, and choosing is simple */
     pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */
 };
@@ -158,7 +164,10 @@ enum pool_answer {
 enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
                            struct server **server);
 
-/* Gives the place back, exactly once for each POOL_CHOSEN. */
+/* Sessions that hold a place on its servers, removed ones included. Control thread. */
+int pool_sessions(const struct pool *pool);
+
+/* Gives the place back, exactly once for each POOL_CHOSEN; who waits for one is called. */
 void pool_leave(struct pool *pool, struct server *server);
 
 /* The session will not look at the server any more: once for each POOL_CHOSEN, at its end. */

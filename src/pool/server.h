@@ -41,12 +41,29 @@ enum server_health {
 /* The state as users see it: the first that applies. */
 enum server_state {
     SERVER_STATE_UP,
-    SERVER_STATE_DOWN, /* by its checks, or it is not in the answer of the DNS any more */
+    SERVER_STATE_DOWN, /* by its checks, without an address, or no member any more */
     SERVER_STATE_DRAIN,
     SERVER_STATE_MAINT,
     SERVER_STATE_EJECTED,
     SERVER_STATE_TRIAL,
     SERVER_STATE_COUNT,
+};
+
+/* What changes a state: see pool/server_change.h. */
+enum server_cause {
+    SERVER_CAUSE_NONE, /* nothing has, since the start */
+    SERVER_CAUSE_PASSIVE,
+    SERVER_CAUSE_CHECK,
+    SERVER_CAUSE_ADMIN,
+    SERVER_CAUSE_DNS,
+    SERVER_CAUSE_COUNT,
+};
+
+/* What becomes of the sessions on a server that goes. */
+enum server_gone {
+    SERVER_GONE_KEEP,
+    SERVER_GONE_DRAIN, /* they may go on for drain_timeout */
+    SERVER_GONE_RESET,
 };
 
 /* The words of metrics, log and API: up, down, drain, maint, ejected, trial. */
@@ -115,6 +132,8 @@ struct server {
     /* When it became usable again, which begins its slow start; 0: it was from the start. Written
        by whoever made it so: the control thread, or a worker whose connect ended an ejection. */
     _Atomic int64_t up_since_ms;
+    _Atomic int64_t changed_ms; /* when its state last changed; 0: not since the start */
+    _Atomic int changed_by;     /* enum server_cause; written by workers, too */
 
     /* Written by the workers. */
     _Atomic int health;            /* enum server_health */
@@ -126,7 +145,9 @@ struct server {
     _Atomic int ejections; /* in a row: the next one lasts twice as long */
 
     /* The control thread's. */
-    int64_t removed_ms; /* when it ceased to be a member */
+    int64_t removed_ms;      /* when it ceased to be a member */
+    char changed_detail[96]; /* of the last change but passive ones; "" */
+    uint64_t changes[SERVER_CAUSE_COUNT][SERVER_STATE_COUNT]; /* how often; not the passive ones */
 };
 
 /* A server with one shard of counters per worker (at least one). NULL without memory. */

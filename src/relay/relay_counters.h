@@ -67,6 +67,7 @@ struct listener_counters {
 
 struct pool_counters {
     struct counter retries;
+    struct latency_histogram queue_wait;
     struct latency_histogram connect;
     struct latency_histogram first_byte;
     struct handshake_counters handshakes;

@@ -235,6 +235,12 @@ static void on_far_day(evutil_socket_t fd, short what, void *argument)
     (void)argument;
 }
 
+/* Until the worker says how it is woken. */
+static void wake_nobody(struct pool_caller *caller)
+{
+    (void)caller;
+}
+
 static bool make_rooms(struct relay_resources *resources)
 {
     for (size_t i = 0; i < RELAY_ROOMS; i++) {
@@ -256,6 +262,7 @@ bool relay_resources_init(struct relay_resources *resources, struct event_base *
     list_init(&resources->handshakes);
     list_init(&resources->buffer_waiters);
     list_init(&resources->recheck);
+    pool_caller_init(&resources->caller, wake_nobody);
     buffer_cache_init(&resources->buffers, buffers);
     pipe_cache_init(&resources->pipes, pipes);
     builtin_init(&resources->builtin, base);
@@ -292,6 +299,7 @@ void relay_resources_release(struct relay_resources *resources)
         if (resources->rooms[i] != NULL)
             event_free(resources->rooms[i]);
     }
+    pool_caller_release(&resources->caller);
     free(resources->scratch);
     free(resources->looks);
     memset(resources, 0, sizeof(*resources));

@@ -22,6 +22,7 @@
 #include "net/conn.h"
 #include "net/pipe.h"
 #include "tls/client_hello.h"
+#include "pool/pool_queue.h"
 #include "relay/relay_counters.h"
 
 /* Rounds (a read and its write) per pump before other sessions get their turn. */
@@ -63,6 +64,7 @@ struct relay_resources {
     struct list run_queue;      /* sessions whose turn comes in the next loop turn */
     struct list handshakes;     /* sessions whose handshake has a step to do: one per loop turn */
     struct list buffer_waiters; /* sessions that may not read until a buffer is free */
+    struct pool_caller caller;  /* lets sessions that wait in a queue look */
     struct list recheck;        /* conns the tick looks at */
     struct event *run_event;    /* zero timer, added while run_queue is not empty */
     struct event *tick_event; /* RELAY_TICK_MS timer, added while one of the others is not empty */

@@ -18,8 +18,12 @@
 #include "net/socket.h"
 #include "relay/backend_open.h"
 #include "relay/handshake.h"
+<<<<<<< HEAD
 #include "relay/pace.h"
 #include "relay/source_table.h"
+=======
+#include "relay/session_wait.h"
+>>>>>>> fede98e (pool, relay, worker: sessions wait for a place on a server)
 #include "relay/step.h"
 
 /* One row per state, in the order in which a session passes through them. */
@@ -305,6 +309,7 @@ static void session_close(struct session *session)
     counter_subtract(&counters->sessions[session->phase], 1);
     duration_observe(&counters->duration, clock_now_us() - session->accepted_us);
 
+    session_wait_end(session);
     list_remove(&session->link);
     list_remove(&session->queue);
     event_del(&session->timer);
@@ -322,6 +327,7 @@ static void session_close(struct session *session)
         backend_forget(session);
         free(session->words->sni);
         free(session->words->tls_error);
+        free(session->words->waiting);
     }
     free(session->words);
     source_table_leave(resources->sources, session->listener, &session->client);
@@ -607,6 +613,7 @@ void session_describe(const struct session *session, struct session_record *reco
     record->undelivered_bytes = session->undelivered;
     record->duration_us = now_us - session->accepted_us;
     record->started_wall_us = clock_wall_us() - record->duration_us;
+    record->queue_us = session_wait_us(session);
     record->connect_us = session->connect_us == UINT32_MAX ? -1 : (int64_t)session->connect_us;
     record->first_byte_us = session->has_first_byte ? (int64_t)session->began_us : -1;
     record->rtt_us = frontend_rtt_us(session);

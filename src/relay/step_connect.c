@@ -11,7 +11,9 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/log.h"
+#include "pool/pool_queue.h"
 #include "relay/backend_open.h"
+#include "relay/session_wait.h"
 #include "relay/step.h"
 
 static void log_server_state(const struct session *session, enum log_level level,
@@ -114,26 +116,39 @@ static uint64_t hash_of(const struct session *session)
     return hash_key_of(key, &client);
 }
 
-/* Takes a place on a server that was not tried yet. */
+/* The pool was paused between the look at its queue and the choice. */
+static void put_back(struct session *session)
+{
+    pool_connect_abandoned(session->pool, session->server);
+    pool_leave(session->pool, session->server);
+    pool_forget(session->server);
+    session->server = NULL;
+}
+
+/* Takes a place on a server that was not tried yet. Nobody overtakes those who wait for one. */
 static enum pool_answer pick(struct session *session)
 {
     struct server *tried[SESSION_TRIES_MAX];
-    struct balance_request request = {.tried = tried,
-                                      .tried_count = session->tried_count,
-                                      .now_ms = clock_now_ms(),
-                                      .seed = &session->resources->random};
+    struct balance_request request = {
+        .tried = tried, .now_ms = clock_now_ms(), .seed = &session->resources->random};
     enum pool_answer answer;
 
+    if (!session_is_waiting(session) && pool_queue_is_ahead(session->pool))
+        return POOL_ALL_FULL;
     if (session->pool->options.balance == BALANCE_MAGLEV)
         request.hash = hash_of(session);
-    for (unsigned i = 0; i < session->tried_count; i++)
-        tried[i] = session->pool->servers[session->tried[i]];
+    for (unsigned i = session_wait_forgiven(session); i < session->tried_count; i++)
+        tried[request.tried_count++] = session->pool->servers[session->tried[i]];
     answer = pool_pick(session->pool, &request, &session->server);
-    if (answer == POOL_CHOSEN) {
-        session->tried[session->tried_count++] = (uint16_t)session->server->position;
-        session->owes_answer = true;
+    if (answer != POOL_CHOSEN)
+        return answer;
+    if (pool_is_paused(session->pool)) {
+        put_back(session);
+        return POOL_ALL_FULL;
     }
-    return answer;
+    session->tried[session->tried_count++] = (uint16_t)session->server->position;
+    session->owes_answer = true;
+    return POOL_CHOSEN;
 }
 
 /* No attempt is left: the client is told as `when_down` says. */
@@ -142,6 +157,34 @@ static enum step give_up(struct session *session)
     if (close_reason_cause(session->close_reason) == CAUSE_SERVER)
         session->first = FIRST_SERVER;
     return session_refuse(session, session->close_reason, session->listener->when_down);
+}
+
+/* Every usable server is full, or the pool is paused. */
+static enum step wait_in_queue(struct session *session)
+{
+    switch (session_wait_begin(session)) {
+    case SESSION_WAITS:
+        session_arm(session, session_wait_deadline_ms(session));
+        return STEP_WAIT;
+    case SESSION_WAIT_FULL:
+        if (session->tried_count == 0)
+            session->close_reason =
+                session->pool->options.queue_size == 0 ? CLOSE_LIMIT : CLOSE_QUEUE_FULL;
+        break;
+    case SESSION_WAIT_NO_MEMORY:
+        session->close_reason = CLOSE_NO_RESOURCES;
+        break;
+    }
+    return give_up(session);
+}
+
+static enum step no_server(struct session *session, enum close_reason reason)
+{
+    if (session_is_waiting(session))
+        return wait_in_queue(session); /* one may come back before queue_timeout */
+    if (session->tried_count == 0)
+        session->close_reason = reason;
+    return give_up(session);
 }
 
 static enum step start_attempt(struct session *session)
@@ -154,17 +197,15 @@ static enum step start_attempt(struct session *session)
         case POOL_CHOSEN:
             break;
         case POOL_NONE_USABLE:
-            if (session->tried_count == 0)
-                session->close_reason = CLOSE_NO_SERVER;
-            return give_up(session);
+            return no_server(session, CLOSE_NO_SERVER);
         case POOL_ALL_FULL:
-            if (session->tried_count == 0)
-                session->close_reason = CLOSE_LIMIT;
-            return give_up(session);
+            return wait_in_queue(session);
         case POOL_UNRESOLVED:
-            if (session->tried_count == 0)
-                session->close_reason = CLOSE_DNS_FAILED;
-            return give_up(session);
+            return no_server(session, CLOSE_DNS_FAILED);
+        }
+        if (session_is_waiting(session)) {
+            session_wait_end(session);
+            session_set_phase(session, PHASE_CONNECT);
         }
         if (session->tried_count > 1)
             counter_add(&session->resources->counters.pools[session->pool->index].retries, 1);
@@ -235,8 +276,33 @@ static bool fault_waits_for_client(const struct session *session)
            recv(session->conn[FRONTEND].fd, &byte, 1, MSG_PEEK) == -1;
 }
 
+/* A call, or an event of the client: a reset ends the wait, data and an end do not. */
+static enum step run_waiting(struct session *session)
+{
+    if (session_wait_take_call(session))
+        return start_attempt(session);
+    relay_recheck(session->resources, &session->conn[FRONTEND]);
+    return STEP_WAIT;
+}
+
+static enum step expire_waiting(struct session *session)
+{
+    int64_t deadline_ms = session_wait_deadline_ms(session);
+
+    if (clock_now_ms() < deadline_ms) {
+        session_arm(session, deadline_ms);
+        return STEP_WAIT;
+    }
+    session_wait_end(session);
+    session->close_reason = CLOSE_QUEUE_TIMEOUT;
+    session->close_error = 0;
+    return give_up(session);
+}
+
 enum step step_connect_run(struct session *session)
 {
+    if (session_is_waiting(session))
+        return run_waiting(session);
     if (session->conn[BACKEND].fd == -1) {
         if (fault_waits_for_client(session))
             return STEP_WAIT;
@@ -257,6 +323,8 @@ enum step step_connect_expire(struct session *session)
 {
     int64_t deadline_ms = session->state_ms + session->pool->options.connect_timeout_ms;
 
+    if (session_is_waiting(session))
+        return expire_waiting(session);
     if (session->conn[BACKEND].fd == -1)
         return STEP_WAIT;
     if (session->pool->options.connect_timeout_ms == 0)

@@ -36,11 +36,29 @@ static struct message *take_all(struct mailbox *mailbox)
     return first;
 }
 
+/* From here on a further one is news. */
+static void deliver_calls(struct mailbox *mailbox)
+{
+    struct message calls;
+
+    pthread_mutex_lock(&mailbox->mutex);
+    calls = mailbox->calls;
+    mailbox->is_calls_posted = false;
+    pthread_mutex_unlock(&mailbox->mutex);
+    calls.next = NULL;
+    mailbox->receive(mailbox->argument, &calls);
+}
+
 static void deliver(struct mailbox *mailbox, struct message *message)
 {
     while (message != NULL) {
         struct message *next = message->next;
 
+        if (message == &mailbox->calls) {
+            deliver_calls(mailbox);
+            message = next;
+            continue;
+        }
         message->next = NULL;
         mailbox->receive(mailbox->argument, message);
         if (message != &mailbox->stop)
@@ -102,18 +120,19 @@ static void append(struct mailbox *mailbox, struct message *message)
         wake_owner(mailbox->wake_fd);
 }
 
-/* A second one says nothing new. */
-static bool post_stop(struct mailbox *mailbox, const struct message *message)
+/* A message that has its own place: a second one before its delivery says nothing new. */
+static bool post_in_place(struct mailbox *mailbox, const struct message *message,
+                          struct message *place, bool *is_posted)
 {
     bool is_open;
 
     pthread_mutex_lock(&mailbox->mutex);
     is_open = mailbox->is_open;
-    if (is_open && !mailbox->is_stop_posted) {
-        mailbox->stop = *message;
-        mailbox->stop.next = NULL;
-        mailbox->is_stop_posted = true;
-        append(mailbox, &mailbox->stop);
+    if (is_open && !*is_posted) {
+        *place = *message;
+        place->next = NULL;
+        *is_posted = true;
+        append(mailbox, place);
     }
     pthread_mutex_unlock(&mailbox->mutex);
     return is_open;
@@ -125,7 +144,9 @@ bool mailbox_post(struct mailbox *mailbox, const struct message *message)
     bool is_open;
 
     if (message->kind == MESSAGE_STOP)
-        return post_stop(mailbox, message);
+        return post_in_place(mailbox, message, &mailbox->stop, &mailbox->is_stop_posted);
+    if (message->kind == MESSAGE_CALLS)
+        return post_in_place(mailbox, message, &mailbox->calls, &mailbox->is_calls_posted);
     copy = malloc(sizeof(*copy));
     if (copy == NULL)
         return false;

@@ -20,15 +20,17 @@
 struct sessions_query;
 
 enum message_kind {
-    MESSAGE_SESSION,  /* a handed-over connection: fd, listener, client */
-    MESSAGE_DRAIN,    /* stop accepting; let sessions end */
-    MESSAGE_CUT,      /* end sessions, idle ones first: at most `count` per loop turn */
-    MESSAGE_STOP,     /* end all sessions now and leave the loop */
-    MESSAGE_SESSIONS, /* fill in a query of live sessions (worker/sessions_query.h) */
-    MESSAGE_KILL,     /* end the session with this id, reason killed */
-    MESSAGE_TLS,      /* take over what a TLS profile has loaded anew */
-    MESSAGE_MEMBERS,  /* a pool has new members: these are not looked at any more */
-    MESSAGE_NAMES,    /* the same of the names of an sni_map */
+    MESSAGE_SESSION,    /* a handed-over connection: fd, listener, client */
+    MESSAGE_DRAIN,      /* stop accepting; let sessions end */
+    MESSAGE_CUT,        /* end sessions, idle ones first: at most `count` per loop turn */
+    MESSAGE_STOP,       /* end all sessions now and leave the loop */
+    MESSAGE_SESSIONS,   /* fill in a query of live sessions (worker/sessions_query.h) */
+    MESSAGE_KILL,       /* end the session with this id, reason killed */
+    MESSAGE_TLS,        /* take over what a TLS profile has loaded anew */
+    MESSAGE_CALLS,      /* let the sessions look that were called in a pool's queue */
+    MESSAGE_SERVER_END, /* end sessions on the server with serial `id`, as MESSAGE_CUT does */
+    MESSAGE_MEMBERS,    /* a pool has new members: these are not looked at any more */
+    MESSAGE_NAMES,      /* the same of the names of an sni_map */
 };
 
 struct message {
@@ -38,12 +40,12 @@ struct message {
     struct addr client;               /* MESSAGE_SESSION */
     int64_t accepted_us;              /* MESSAGE_SESSION */
     struct sessions_query *query;     /* MESSAGE_SESSIONS: one of its references */
-    uint64_t id;                      /* MESSAGE_KILL */
+    uint64_t id;                      /* MESSAGE_KILL, MESSAGE_SERVER_END */
     struct tls_profile *profile;      /* MESSAGE_TLS: of the worker's snapshot */
     struct tls_context *context;      /* MESSAGE_TLS: owned by the message */
     struct pool_members *members;     /* MESSAGE_MEMBERS: one leave is owed */
     struct name_map *names;           /* MESSAGE_NAMES: the same */
-    int count;                        /* MESSAGE_CUT */
+    int count;                        /* MESSAGE_CUT, MESSAGE_SERVER_END */
     struct message *next;
 };
 
@@ -53,8 +55,10 @@ struct mailbox {
     pthread_mutex_t mutex; /* guards the queue and is_open */
     struct message *first;
     struct message **last;
-    struct message stop; /* MESSAGE_STOP's: it needs no memory, for it must arrive */
+    struct message stop;  /* MESSAGE_STOP's and MESSAGE_CALLS': they need no memory, for they */
+    struct message calls; /* must arrive */
     bool is_stop_posted;
+    bool is_calls_posted;
     bool is_open;
     int wake_fd;
     struct event *event;
@@ -68,7 +72,8 @@ bool mailbox_open(struct mailbox *mailbox, struct event_base *base, mailbox_rece
                   void *argument) CULVERT_MUST_CHECK;
 
 /* Copies the message in and wakes the owner. False when the mailbox is closed or memory is short
-   (which MESSAGE_STOP does not need): the message's contents are still the caller's. */
+   (which MESSAGE_STOP and MESSAGE_CALLS do not need): the message's contents are still the
+   caller's. */
 bool mailbox_post(struct mailbox *mailbox, const struct message *message) CULVERT_MUST_CHECK;
 
 /* Closes to new messages and hands what is left to `receive`. Owner only. */

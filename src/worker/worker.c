@@ -17,6 +17,7 @@
 
 #include "core/clock.h"
 #include "relay/session.h"
+#include "relay/session_wait.h"
 #include "worker/held.h"
 #include "worker/worker_internal.h"
 
@@ -28,8 +29,23 @@ static struct session *session_of(const struct worker *worker, struct list_link 
     return link == &worker->scan.cursor ? NULL : CONTAINER_OF(link, struct session, link);
 }
 
+/* Which sessions are to end, and why. */
+struct cut {
+    enum close_reason reason;
+    uint64_t server; /* serial of the only one meant; 0: all */
+};
+
+static const struct cut drained = {.reason = CLOSE_DRAINED};
+
+/* Of a server, those that it serves: who still connects may yet find another one. */
+static bool is_meant(const struct session *session, const struct cut *cut)
+{
+    return cut->server == 0 || (session->state >= SESSION_RELAY && session->server != NULL &&
+                                session->server->serial == cut->server);
+}
+
 /* Ends up to `count` sessions: all, or only those that are idle. Returns how many. */
-static int cut_sessions(struct worker *worker, int count, bool only_idle)
+static int cut_sessions(struct worker *worker, const struct cut *which, int count, bool only_idle)
 {
     struct list *sessions = &worker->resources.sessions;
     struct list_link *link = sessions->head.next;
@@ -40,9 +56,10 @@ static int cut_sessions(struct worker *worker, int count, bool only_idle)
         struct session *session = session_of(worker, link);
 
         link = link->next;
-        if (session == NULL || (only_idle && !session_is_idle(session, now_ms)))
+        if (session == NULL || !is_meant(session, which) ||
+            (only_idle && !session_is_idle(session, now_ms)))
             continue;
-        session_end(session, CLOSE_DRAINED);
+        session_end(session, which->reason);
         cut++;
     }
     return cut;
@@ -60,6 +77,13 @@ static void kill_session(struct worker *worker, uint64_t id)
             return;
         }
     }
+}
+
+static void cut_idle_first(struct worker *worker, const struct cut *which, int count)
+{
+    int left = count - cut_sessions(worker, which, count, true);
+
+    cut_sessions(worker, which, left, false);
 }
 
 static void close_listeners(struct worker *worker)
@@ -80,12 +104,18 @@ static void receive(void *argument, struct message *message)
     case MESSAGE_DRAIN:
         close_listeners(worker);
         return;
-    case MESSAGE_CUT: {
-        int left = message->count - cut_sessions(worker, message->count, true);
+    case MESSAGE_CUT:
+        cut_idle_first(worker, &drained, message->count);
+        return;
+    case MESSAGE_SERVER_END: {
+        const struct cut server_down = {.reason = CLOSE_SERVER_DOWN, .server = message->id};
 
-        cut_sessions(worker, left, false);
+        cut_idle_first(worker, &server_down, message->count);
         return;
     }
+    case MESSAGE_CALLS:
+        relay_answer_calls(&worker->resources);
+        return;
     case MESSAGE_STOP:
         event_base_loopbreak(worker->base);
         return;
@@ -105,6 +135,16 @@ static void receive(void *argument, struct message *message)
         name_map_leave(message->names);
         return;
     }
+}
+
+/* A session in a queue of a pool was called. Any thread. */
+static void wake_for_calls(struct pool_caller *caller)
+{
+    struct worker *worker = CONTAINER_OF(caller, struct worker, resources.caller);
+    const struct message message = {.kind = MESSAGE_CALLS, .fd = -1};
+
+    /* A worker that has closed its mailbox ends its sessions, and so gives their calls away. */
+    (void)!mailbox_post(&worker->mailbox, &message);
 }
 
 static void on_resume(evutil_socket_t fd, short what, void *argument)
@@ -142,7 +182,7 @@ static void *worker_main(void *argument)
     close_listeners(worker);
     mailbox_close(&worker->mailbox);
     sessions_scan_stop(worker);
-    cut_sessions(worker, INT_MAX, false);
+    cut_sessions(worker, &drained, INT_MAX, false);
     log_attach(NULL, -1);
     atomic_store(&worker->has_ended, true);
     return NULL;
@@ -206,6 +246,7 @@ struct worker *worker_create(unsigned number, struct worker_shared *shared,
         !mailbox_open(&worker->mailbox, worker->base, receive, worker))
         goto fail;
     worker->resources.worker = number;
+    worker->resources.caller.wake = wake_for_calls;
     seed_resources(worker);
     worker->resume_event = evtimer_new(worker->base, on_resume, worker);
     worker->resources.place_event = evtimer_new(worker->base, on_place, worker);
@@ -305,7 +346,7 @@ void worker_destroy(struct worker *worker)
         /* It never ran; what others have handed over meanwhile is reset. */
         mailbox_close(&worker->mailbox);
         sessions_scan_stop(worker);
-        cut_sessions(worker, INT_MAX, false);
+        cut_sessions(worker, &drained, INT_MAX, false);
     }
     if (worker->resume_event != NULL)
         event_free(worker->resume_event);

@@ -14,6 +14,7 @@
 #include "core/clock.h"
 #include "core/log.h"
 #include "net/tcp_pair.h"
+#include "worker/worker.h"
 #include "daemon/checks.h"
 
 #define DEADLINE_MS 10000
@@ -63,6 +64,8 @@ static void test_the_log_hears_of_a_server_that_goes_down(void **state)
         .process.workers = 1, .pools = &pool, .pool_count = 1, .health = health};
     struct server_options options = {
         .name = "a", .addr = {.family = AF_INET, .v4.s_addr = htonl(INADDR_LOOPBACK)}, .weight = 1};
+    struct worker_shared shared = {.worker_count = 0};
+    struct server_ends *ends = server_ends_open(base, &shared, 0);
     struct checker *checker;
     struct error error;
     int listening = tcp_listen(&options.addr.port, 0);
@@ -74,11 +77,12 @@ static void test_the_log_hears_of_a_server_that_goes_down(void **state)
     assert_non_null(pool_add_server(&pool, &options));
     assert_true(pool_prepare(&pool));
     pool.name = strdup(pool_name);
-    checker = checks_open(base, &snapshot, &error);
+    checker = checks_open(base, &snapshot, ends, &error);
     assert_non_null(checker);
     wait_for_record(base, ring,
                     "from=up to=down cause=check detail=\"connect: Connection refused\"");
     checker_close(checker);
+    server_ends_close(ends);
     pool_release(&pool);
     log_attach(NULL, -1);
     log_ring_destroy(ring);

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server_end.c - one entry for each server that is gone, and a timer while there is any.
+ */
+#include "daemon/server_end.h"
+
+#include <stdlib.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "worker/mailbox.h"
+#include "worker/worker.h"
+
+#define TICK_MS 50
+
+/* Sessions ended at most in one tick: 50,000 a second. */
+#define ENDS_PER_TICK 2500
+
+struct ending {
+    struct ending *next;
+    struct pool *pool;
+    struct server *server; /* counted as one of its users, so that it stays */
+    int64_t due_ms;
+};
+
+struct server_ends {
+    struct worker_shared *shared;
+    struct event *timer;
+    struct ending *first;
+    int64_t drain_timeout_ms;
+};
+
+/* A server that is chosen again keeps its sessions. */
+static bool is_gone(const struct server *server)
+{
+    return atomic_load_explicit(&server->is_removed, memory_order_relaxed) ||
+           server_state_of(server) == SERVER_STATE_DOWN;
+}
+
+static bool is_over(const struct ending *ending)
+{
+    return !is_gone(ending->server) ||
+           atomic_load_explicit(&ending->server->active, memory_order_relaxed) == 0;
+}
+
+/* Tells the workers to end up to `count` sessions, each its share. Returns how many there may be.
+ */
+static int post_ends(struct server_ends *ends, const struct server *server, int count)
+{
+    struct worker_shared *shared = ends->shared;
+    int active = atomic_load_explicit(&server->active, memory_order_relaxed);
+    int asked = active < count ? active : count;
+    int workers = (int)shared->worker_count;
+    const struct message message = {.kind = MESSAGE_SERVER_END,
+                                    .fd = -1,
+                                    .id = server->serial,
+                                    .count = (asked + workers - 1) / workers};
+
+    for (int i = 0; i < workers; i++) {
+        /* Without memory the next tick asks again. */
+        if (worker_sessions(shared->workers[i]) > 0)
+            (void)!mailbox_post(worker_mailbox(shared->workers[i]), &message);
+    }
+    return asked;
+}
+
+static void ending_free(struct ending *ending)
+{
+    atomic_fetch_sub_explicit(&ending->server->users, 1, memory_order_release);
+    free(ending);
+}
+
+static void start_timer(struct server_ends *ends)
+{
+    const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+
+    if (ends->first != NULL)
+        event_add(ends->timer, &tick);
+}
+
+static void on_tick(evutil_socket_t fd, short events, void *argument)
+{
+    struct server_ends *ends = argument;
+    struct ending **link = &ends->first;
+    int64_t now_ms = clock_now_ms();
+    int left = ENDS_PER_TICK;
+
+    (void)fd;
+    (void)events;
+    while (*link != NULL) {
+        struct ending *ending = *link;
+
+        if (is_over(ending)) {
+            *link = ending->next;
+            ending_free(ending);
+            continue;
+        }
+        if (now_ms >= ending->due_ms && left > 0)
+            left -= post_ends(ends, ending->server, left);
+        link = &ending->next;
+    }
+    start_timer(ends);
+}
+
+struct server_ends *server_ends_open(struct event_base *base, struct worker_shared *shared,
+                                     int64_t drain_timeout_ms)
+{
+    struct server_ends *ends = calloc(1, sizeof(*ends));
+
+    if (ends == NULL)
+        return NULL;
+    ends->shared = shared;
+    ends->drain_timeout_ms = drain_timeout_ms;
+    ends->timer = evtimer_new(base, on_tick, ends);
+    if (ends->timer == NULL) {
+        free(ends);
+        return NULL;
+    }
+    return ends;
+}
+
+void server_ends_close(struct server_ends *ends)
+{
+    if (ends == NULL)
+        return;
+    while (ends->first != NULL) {
+        struct ending *ending = ends->first;
+
+        ends->first = ending->next;
+        ending_free(ending);
+    }
+    event_free(ends->timer);
+    free(ends);
+}
+
+static void log_begin(const struct pool *pool, const struct server *server, enum server_gone how)
+{
+    struct log_event event;
+
+    log_event_begin(&event, LOG_WARN, "server_sessions_end");
+    log_event_string(&event, "pool", pool->name);
+    log_event_string(&event, "server", server->name);
+    log_event_string(&event, "how", how == SERVER_GONE_RESET ? "reset" : "drain");
+    log_event_integer(&event, "sessions",
+                      atomic_load_explicit(&server->active, memory_order_relaxed));
+    log_event_post(&event);
+}
+
+static struct ending *find(struct server_ends *ends, const struct server *server)
+{
+    for (struct ending *ending = ends->first; ending != NULL; ending = ending->next) {
+        if (ending->server == server)
+            return ending;
+    }
+    return NULL;
+}
+
+void server_end_begin(struct server_ends *ends, struct pool *pool, struct server *server,
+                      enum server_gone how)
+{
+    int64_t due_ms = clock_now_ms();
+    struct ending *ending;
+
+    if (how == SERVER_GONE_DRAIN)
+        due_ms += ends->drain_timeout_ms;
+    if (how == SERVER_GONE_KEEP || (how == SERVER_GONE_DRAIN && ends->drain_timeout_ms == 0) ||
+        atomic_load_explicit(&server->active, memory_order_relaxed) == 0)
+        return;
+    ending = find(ends, server);
+    if (ending == NULL) {
+        ending = calloc(1, sizeof(*ending));
+        if (ending == NULL) {
+            log_message(LOG_ERROR, "server_sessions_stay",
+                        "out of memory: the sessions of server %s/%s go on", pool->name,
+                        server->name);
+            return;
+        }
+        *ending =
+            (struct ending){.next = ends->first, .pool = pool, .server = server, .due_ms = due_ms};
+        ends->first = ending;
+        atomic_fetch_add_explicit(&server->users, 1, memory_order_relaxed);
+        log_begin(pool, server, how);
+    } else if (due_ms < ending->due_ms) {
+        ending->due_ms = due_ms;
+    }
+    if (how == SERVER_GONE_RESET)
+        on_tick(-1, 0, ends);
+    else
+        start_timer(ends);
+}
+
+unsigned server_ends_count(const struct server_ends *ends)
+{
+    unsigned count = 0;
+
+    for (const struct ending *ending = ends->first; ending != NULL; ending = ending->next)
+        count++;
+    return count;
+}
