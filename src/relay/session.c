@@ -18,12 +18,9 @@
 #include "net/socket.h"
 #include "relay/backend_open.h"
 #include "relay/handshake.h"
-<<<<<<< HEAD
 #include "relay/pace.h"
-#include "relay/source_table.h"
-=======
 #include "relay/session_wait.h"
->>>>>>> fede98e (pool, relay, worker: sessions wait for a place on a server)
+#include "relay/source_table.h"
 #include "relay/step.h"
 
 /* One row per state, in the order in which a session passes through them. */

@@ -65,11 +65,8 @@ struct session_words {
        connection to there, once it is noted (net/own_connects.h). */
     struct addr destination;
     struct addr source;
-<<<<<<< HEAD
     int64_t paid_until_ns[2]; /* buckets of the flows with a rate (core/rate.h) */
-=======
     struct session_waiting *waiting; /* its place in the queue; NULL: it has never waited */
->>>>>>> fede98e (pool, relay, worker: sessions wait for a place on a server)
 };
 
 struct session {
