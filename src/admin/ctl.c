@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/text.h"
 #include "net/addr.h"
+#include "admin/ctl_write.h"
 #include "admin/exchange.h"
 #include "admin/http_client.h"
 #include "admin/table.h"
@@ -37,7 +38,7 @@ struct ctl_options {
 struct command {
     const char *name;
     const char *method;
-    const char *path; /* the argument follows when it ends in '/' */
+    const char *path; /* the argument follows when it ends in '/'; NULL: see admin/ctl_write.h */
     /* Shows the answer of a request that succeeded; NULL: the body as it is. */
     void (*show)(const json_t *json, const struct ctl_options *options);
     const char *help;
@@ -71,7 +72,8 @@ static const struct column listener_columns[] = {
 
 static const struct column server_columns[] = {
     {"pool", "POOL", COLUMN_TEXT},          {"name", "SERVER", COLUMN_TEXT},
-    {"state", "STATE", COLUMN_TEXT},        {"weight", "WEIGHT", COLUMN_COUNT},
+    {"state", "STATE", COLUMN_TEXT},        {"state_s", "FOR", COLUMN_SECONDS},
+    {"cause", "CAUSE", COLUMN_TEXT},        {"weight", "WEIGHT", COLUMN_COUNT},
     {"sessions", "SESSIONS", COLUMN_COUNT}, {"connects", "CONNECTS", COLUMN_TALLY},
     {"failures", "FAILURES", COLUMN_COUNT}, {"address", "ADDRESS", COLUMN_TEXT},
 };
@@ -112,6 +114,24 @@ static void show_listeners(const json_t *json, const struct ctl_options *options
                 ARRAY_LENGTH(listener_columns), options->for_people);
 }
 
+/* The pools where sessions wait or have to. */
+static void show_queues(const json_t *json, const struct ctl_options *options)
+{
+    json_t *pool;
+    size_t i;
+
+    json_array_foreach(json_object_get(json, "pools"), i, pool)
+    {
+        bool is_paused = json_is_true(json_object_get(pool, "paused"));
+        long long waiting = (long long)json_integer_value(json_object_get(pool, "waiting"));
+
+        if (options->for_people && (is_paused || waiting > 0))
+            printf("pool %s%s: %lld of %lld sessions wait\n",
+                   json_string_value(json_object_get(pool, "name")), is_paused ? " is paused" : "",
+                   waiting, (long long)json_integer_value(json_object_get(pool, "queue_size")));
+    }
+}
+
 static void show_dns(const json_t *json, const struct ctl_options *options)
 {
     table_print(stdout, json_object_get(json, "dns"), dns_columns, ARRAY_LENGTH(dns_columns),
@@ -125,6 +145,7 @@ static void show_pools(const json_t *json, const struct ctl_options *options)
     json_t *pool;
     size_t i;
 
+    show_queues(json, options);
     json_array_foreach(json_object_get(json, "pools"), i, pool)
     {
         json_t *server;
@@ -290,6 +311,9 @@ static const struct command commands[] = {
     {"dns", "GET", "/api/v1/dns", show_dns, "names of servers, and what the DNS says of them"},
     {"tls", "GET", "/api/v1/tls", show_tls,
      "certificates: when they expire, when they were loaded"},
+    {"server", "POST", NULL, show_object,
+     "set a server: culvert ctl server POOL/NAME up|drain|maint|weight N"},
+    {"pool", "POST", NULL, show_object, "hold new sessions: culvert ctl pool NAME pause|resume"},
     {"reload", "POST", "/api/v1/reload", show_object, "read certificates and sni_maps anew"},
     {"ready", "GET", "/readyz", show_ready, "exit code 0 when new sessions are served, else 1"},
     {"live", "GET", "/healthz", show_live, "exit code 0 when all event loops turn, else 1"},
@@ -358,7 +382,7 @@ static bool parse_address(const char *text, struct addr *addr)
 }
 
 /* Asks the socket, and when nobody listens there and none was named, the TCP address. */
-static enum http_outcome ask(const struct command *command, const char *path,
+static enum http_outcome ask(const struct command *command, const char *path, const char *body,
                              const struct ctl_options *options, struct http_answer *answer,
                              struct error *error)
 {
@@ -380,7 +404,7 @@ static enum http_outcome ask(const struct command *command, const char *path,
         return HTTP_NOBODY;
     }
     addr.path = socket_path;
-    outcome = http_call(&addr, command->method, path, answer, error);
+    outcome = http_call(&addr, command->method, path, body, answer, error);
     if (outcome != HTTP_NOBODY || is_named || strcmp(command->method, "GET") != 0)
         return outcome;
     if (address == NULL || address[0] == '\0')
@@ -388,7 +412,7 @@ static enum http_outcome ask(const struct command *command, const char *path,
     if (!parse_address(address, &addr))
         return outcome;
     http_answer_release(answer);
-    outcome = http_call(&addr, command->method, path, answer, &tcp_error);
+    outcome = http_call(&addr, command->method, path, NULL, answer, &tcp_error);
     if (outcome != HTTP_ANSWERED)
         error_set(error, 0, "%.200s; %.200s", error->text, tcp_error.text);
     return outcome;
@@ -448,16 +472,14 @@ static int show_answer(const struct command *command, const struct ctl_options *
     return code;
 }
 
-static int run(const struct command *command, const char *argument,
+static int run(const struct command *command, const char *path, const char *body,
                const struct ctl_options *options)
 {
     struct http_answer answer;
     struct error error;
-    char path[sizeof(options->query) + 128];
     int code = EX_UNAVAILABLE;
 
-    snprintf(path, sizeof(path), "%s%s%s", command->path, argument, options->query);
-    switch (ask(command, path, options, &answer, &error)) {
+    switch (ask(command, path, body, options, &answer, &error)) {
     case HTTP_ANSWERED:
         code = show_answer(command, options, &answer);
         break;
@@ -478,13 +500,6 @@ static int run(const struct command *command, const char *argument,
     return code;
 }
 
-/* Bytes that stand for themselves in a path and in a query (RFC 3986, 2.3). */
-static bool is_plain_byte(char byte)
-{
-    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
-           (byte >= '0' && byte <= '9') || byte == '-' || byte == '.' || byte == '_';
-}
-
 /* Adds "key=value" to the query; false for a value no name can have. Names of servers may be
    addresses, so bytes that mean something in a query are escaped. */
 static bool add_to_query(struct ctl_options *options, const char *key, const char *value)
@@ -494,8 +509,7 @@ static bool add_to_query(struct ctl_options *options, const char *key, const cha
                          .capacity = sizeof(options->query)};
 
     text_append_format(&query, "%c%s=", query.length == 0 ? '?' : '&', key);
-    for (const char *byte = value; *byte != '\0'; byte++)
-        text_append_format(&query, is_plain_byte(*byte) ? "%c" : "%%%02X", (unsigned char)*byte);
+    ctl_append_escaped(&query, value, strlen(value));
     return value[0] != '\0' && !query.is_cut;
 }
 
@@ -575,17 +589,50 @@ static bool is_plain_id(const char *text)
     size_t length = strlen(text);
 
     for (size_t i = 0; i < length; i++) {
-        if (!is_plain_byte(text[i]))
+        if (!ctl_is_plain_byte(text[i]))
             return false;
     }
     return length > 0 && length <= 64;
+}
+
+/* A command whose words are a request of their own. */
+static int run_write(const struct command *command, int count, char *const *words,
+                     const struct ctl_options *options)
+{
+    struct ctl_write write;
+    struct error error;
+
+    if (!ctl_write_request(&write, command->name, count, words, &error)) {
+        fprintf(stderr, "culvert ctl: %s\n", error.text);
+        return EX_USAGE;
+    }
+    return run(command, write.path, write.body[0] != '\0' ? write.body : NULL, options);
+}
+
+/* A command that reads, or acts on one session. */
+static int run_plain(const struct command *command, int count, char *const *words,
+                     const struct ctl_options *options)
+{
+    bool takes_id = command->path[strlen(command->path) - 1] == '/';
+    char path[sizeof(options->query) + 128];
+
+    if (count != (takes_id ? 1 : 0)) {
+        fprintf(stderr, "culvert ctl: '%s' takes %s\n", command->name,
+                takes_id ? "the id of one session" : "no argument");
+        return EX_USAGE;
+    }
+    if (takes_id && !is_plain_id(words[0])) {
+        fprintf(stderr, "culvert ctl: '%s' is not a session's id\n", words[0]);
+        return EX_USAGE;
+    }
+    snprintf(path, sizeof(path), "%s%s%s", command->path, takes_id ? words[0] : "", options->query);
+    return run(command, path, NULL, options);
 }
 
 int ctl_run(int argc, char **argv)
 {
     struct ctl_options options = {.for_people = isatty(STDOUT_FILENO) == 1};
     const struct command *command;
-    bool takes_id;
     int code = parse_options(argc, argv, &options);
 
     if (code != -1)
@@ -597,19 +644,11 @@ int ctl_run(int argc, char **argv)
     command = find_command(argv[optind]);
     if (command == NULL)
         return EX_USAGE;
-    takes_id = command->path[strlen(command->path) - 1] == '/';
-    if (argc - optind != (takes_id ? 2 : 1)) {
-        fprintf(stderr, "culvert ctl: '%s' takes %s\n", command->name,
-                takes_id ? "the id of one session" : "no argument");
-        return EX_USAGE;
-    }
-    if (takes_id && !is_plain_id(argv[optind + 1])) {
-        fprintf(stderr, "culvert ctl: '%s' is not a session's id\n", argv[optind + 1]);
-        return EX_USAGE;
-    }
     if (options.query[0] != '\0' && strcmp(command->name, "sessions") != 0) {
         fprintf(stderr, "culvert ctl: '%s' takes no filter\n", command->name);
         return EX_USAGE;
     }
-    return run(command, takes_id ? argv[optind + 1] : "", &options);
+    if (command->path == NULL)
+        return run_write(command, argc - optind - 1, argv + optind + 1, &options);
+    return run_plain(command, argc - optind - 1, argv + optind + 1, &options);
 }

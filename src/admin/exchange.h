@@ -22,6 +22,8 @@ struct question {
     const struct admin_view *view;
     const char *name;   /* what follows the endpoint's path, such as a session's id; or "" */
     const char *accept; /* the Accept header, or "" */
+    const char *body;   /* of `body_length` bytes */
+    size_t body_length;
     const struct evkeyvalq *query;
 };
 

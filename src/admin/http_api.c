@@ -31,6 +31,7 @@
 #include "admin/health_view.h"
 #include "admin/metrics.h"
 #include "admin/overview.h"
+#include "admin/pool_control.h"
 #include "admin/probes.h"
 #include "admin/sessions_view.h"
 #include "admin/tls_view.h"
@@ -69,6 +70,13 @@ struct http_api {
 
 /* ---- endpoints ---------------------------------------------------------------------------- */
 
+/* What may follow an endpoint's path. */
+enum rest {
+    REST_NONE,
+    REST_NAME, /* one name */
+    REST_PATH, /* names and words with '/' between them, for the handler to read */
+};
+
 /* What a request needs to be allowed. */
 enum permission {
     MAY_PROBE,  /* metrics and probes: every door */
@@ -79,7 +87,7 @@ enum permission {
 struct endpoint {
     enum evhttp_cmd_type method;
     enum permission permission;
-    bool takes_name; /* a name follows the path */
+    enum rest rest;
     const char *path;
     void (*handle)(const struct question *question, struct answer *answer);
     const char *help;
@@ -89,30 +97,35 @@ static void handle_index(const struct question *question, struct answer *answer)
 
 /* The one table: what exists, and what it takes to be allowed. */
 static const struct endpoint endpoints[] = {
-    {EVHTTP_REQ_GET, MAY_PROBE, false, "/healthz", probe_health, "200 while all event loops turn"},
-    {EVHTTP_REQ_GET, MAY_PROBE, false, "/readyz", probe_ready, "200 while new sessions are served"},
-    {EVHTTP_REQ_GET, MAY_PROBE, false, "/metrics", metrics_handle, "metrics for Prometheus"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/", handle_index, "this list"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/overview", overview_handle,
+    {EVHTTP_REQ_GET, MAY_PROBE, REST_NONE, "/healthz", probe_health,
+     "200 while all event loops turn"},
+    {EVHTTP_REQ_GET, MAY_PROBE, REST_NONE, "/readyz", probe_ready,
+     "200 while new sessions are served"},
+    {EVHTTP_REQ_GET, MAY_PROBE, REST_NONE, "/metrics", metrics_handle, "metrics for Prometheus"},
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/", handle_index, "this list"},
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/overview", overview_handle,
      "the process at a glance"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/listeners", overview_handle_listeners,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/listeners", overview_handle_listeners,
      "listeners with their real addresses"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/pools", overview_handle_pools,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/pools", overview_handle_pools,
      "pools and their servers"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/sessions", sessions_view_handle_list,
+    {EVHTTP_REQ_POST, MAY_CHANGE, REST_PATH, "/api/v1/pools/", pool_control_handle,
+     "POOL/pause, POOL/resume, POOL/servers/SERVER {\"state\":…,\"weight\":…}"},
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/sessions", sessions_view_handle_list,
      "live sessions; ?listener= pool= server= sni= phase= limit="},
-    {EVHTTP_REQ_GET, MAY_READ, true, "/api/v1/sessions/", sessions_view_handle_one, "one session"},
-    {EVHTTP_REQ_DELETE, MAY_CHANGE, true, "/api/v1/sessions/", sessions_view_handle_kill,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NAME, "/api/v1/sessions/", sessions_view_handle_one,
+     "one session"},
+    {EVHTTP_REQ_DELETE, MAY_CHANGE, REST_NAME, "/api/v1/sessions/", sessions_view_handle_kill,
      "end a session"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/health", health_view_handle,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/health", health_view_handle,
      "the checks of servers and their last results"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/dns", dns_view_handle_list,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/dns", dns_view_handle_list,
      "names of servers, and what the DNS says of them"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/tls", tls_view_handle_list,
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/tls", tls_view_handle_list,
      "certificates, and what became of their loads"},
-    {EVHTTP_REQ_POST, MAY_CHANGE, false, "/api/v1/reload", tls_view_handle_reload,
+    {EVHTTP_REQ_POST, MAY_CHANGE, REST_NONE, "/api/v1/reload", tls_view_handle_reload,
      "read the files of all certificates anew"},
-    {EVHTTP_REQ_GET, MAY_READ, false, "/api/v1/version", overview_handle_version, "versions"},
+    {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/version", overview_handle_version, "versions"},
 };
 
 static const char *method_word(enum evhttp_cmd_type method)
@@ -129,7 +142,7 @@ static void handle_index(const struct question *question, struct answer *answer)
     for (size_t i = 0; i < ARRAY_LENGTH(endpoints); i++)
         evbuffer_add_printf(answer->body, "%-6s %s%-*s  %s\n", method_word(endpoints[i].method),
                             endpoints[i].path, 22 - (int)strlen(endpoints[i].path),
-                            endpoints[i].takes_name ? "ID" : "", endpoints[i].help);
+                            endpoints[i].rest == REST_NAME ? "ID" : "", endpoints[i].help);
 }
 
 static bool is_visible(const struct endpoint *endpoint, enum door_kind door)
@@ -155,11 +168,11 @@ static bool matches(const struct endpoint *endpoint, const char *path, const cha
     size_t length = strlen(endpoint->path);
 
     *name = "";
-    if (!endpoint->takes_name)
+    if (endpoint->rest == REST_NONE)
         return strcmp(endpoint->path, path) == 0;
     *name = path + length;
     return strncmp(endpoint->path, path, length) == 0 && path[length] != '\0' &&
-           strchr(path + length, '/') == NULL;
+           (endpoint->rest == REST_PATH || strchr(path + length, '/') == NULL);
 }
 
 static void answer_unknown_path(enum door_kind door, const char *path, struct answer *answer)
@@ -167,7 +180,7 @@ static void answer_unknown_path(enum door_kind door, const char *path, struct an
     struct nearest nearest = {.word = path};
 
     for (size_t i = 0; i < ARRAY_LENGTH(endpoints); i++) {
-        if (is_visible(&endpoints[i], door) && !endpoints[i].takes_name)
+        if (is_visible(&endpoints[i], door) && endpoints[i].rest == REST_NONE)
             nearest_consider(&nearest, endpoints[i].path);
     }
     answer_error(answer, HTTP_NOTFOUND, nearest.best, "nothing is at '%s'", path);
@@ -205,7 +218,11 @@ static void answer_request(struct door *door, struct evhttp_request *request, st
         if (query_text != NULL && evhttp_parse_query_str(query_text, &query) == -1) {
             answer_error(answer, HTTP_BADREQUEST, NULL, "the query is malformed");
         } else {
+            struct evbuffer *body = evhttp_request_get_input_buffer(request);
+
             question.query = &query;
+            question.body_length = evbuffer_get_length(body);
+            question.body = (const char *)evbuffer_pullup(body, -1);
             found->handle(&question, answer);
         }
         evhttp_clear_headers(&query);

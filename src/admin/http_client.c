@@ -212,19 +212,23 @@ static bool receive_answer(int fd, struct http_answer *answer, int64_t deadline_
 }
 
 enum http_outcome http_call(const struct addr *addr, const char *method, const char *path,
-                            struct http_answer *answer, struct error *error)
+                            const char *body, struct http_answer *answer, struct error *error)
 {
     int64_t deadline_ms = clock_now_ms() + TIME_MS;
     char where[ADDR_TEXT_BYTES];
+    char about[96] = "";
     char request[1024];
     int length;
     int fd;
 
     memset(answer, 0, sizeof(*answer));
     addr_text(addr, where);
+    if (body != NULL)
+        snprintf(about, sizeof(about), "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                 strlen(body));
     length = snprintf(request, sizeof(request),
-                      "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", method, path,
-                      addr->family == AF_UNIX ? "culvert" : where);
+                      "%s %s HTTP/1.1\r\nHost: %s\r\n%sConnection: close\r\n\r\n%s", method, path,
+                      addr->family == AF_UNIX ? "culvert" : where, about, body != NULL ? body : "");
     if (length < 0 || (size_t)length >= sizeof(request)) {
         error_set(error, 0, "the request is too long");
         return HTTP_BROKEN;

@@ -30,10 +30,10 @@ struct http_answer {
     size_t body_length;
 };
 
-/* Asks; but for HTTP_ANSWERED the error's text says what went wrong. Release the answer in any
-   case. */
+/* Asks, with `body` as JSON unless it is NULL; but for HTTP_ANSWERED the error's text says what
+   went wrong. Release the answer in any case. */
 enum http_outcome http_call(const struct addr *addr, const char *method, const char *path,
-                            struct http_answer *answer, struct error *error);
+                            const char *body, struct http_answer *answer, struct error *error);
 
 void http_answer_release(struct http_answer *answer);
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "pool/pool.h"
+#include "pool/server_change.h"
 #include "relay/close_reason.h"
 #include "relay/source_table.h"
 #include "admin/dns_view.h"
@@ -209,6 +210,20 @@ static void add_pools(struct scrape *scrape)
                       "Time from the connect to the server's first byte.");
     for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
         add_latency(scrape, &counters[i].first_byte, &pools[i]);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_queue_length",
+                      "Sessions that wait for a place on a server, or for the pool's resume.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
+        exposition_count(&scrape->out, &(const struct labels){{{"pool", pools[i].name}}},
+                         pool_queue_length(&pools[i]));
+    exposition_family(&scrape->out, METRIC_HISTOGRAM, "culvert_queue_wait_seconds",
+                      "How long sessions waited in the queue, whether they were served or not.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
+        add_latency(scrape, &counters[i].queue_wait, &pools[i]);
+    exposition_family(&scrape->out, METRIC_GAUGE, "culvert_pool_paused",
+                      "1 while the pool holds new sessions in its queue.");
+    for (unsigned i = 0; i < scrape->snapshot->pool_count; i++)
+        exposition_count(&scrape->out, &(const struct labels){{{"pool", pools[i].name}}},
+                         pool_is_paused(&pools[i]));
     exposition_family(&scrape->out, METRIC_COUNTER, "culvert_connect_retries",
                       "Connects tried again with another server.");
     for (unsigned i = 0; i < scrape->snapshot->pool_count; i++) {
@@ -292,6 +307,17 @@ static void add_states(struct scrape *scrape, const struct pool *pool, const str
     }
 }
 
+/* The changes that there can be, but for those by sessions' connects. */
+static const struct {
+    enum server_cause cause;
+    enum server_state to;
+} changes[] = {
+    {SERVER_CAUSE_CHECK, SERVER_STATE_UP},    {SERVER_CAUSE_CHECK, SERVER_STATE_DOWN},
+    {SERVER_CAUSE_DNS, SERVER_STATE_UP},      {SERVER_CAUSE_DNS, SERVER_STATE_DOWN},
+    {SERVER_CAUSE_ADMIN, SERVER_STATE_UP},    {SERVER_CAUSE_ADMIN, SERVER_STATE_DOWN},
+    {SERVER_CAUSE_ADMIN, SERVER_STATE_DRAIN}, {SERVER_CAUSE_ADMIN, SERVER_STATE_MAINT},
+};
+
 static void add_transitions(struct scrape *scrape, const struct pool *pool,
                             const struct server *server)
 {
@@ -303,6 +329,11 @@ static void add_transitions(struct scrape *scrape, const struct pool *pool,
     exposition_count(&scrape->out, &labels, counter_get(&counters.ejections));
     labels.pair[2].value = "up";
     exposition_count(&scrape->out, &labels, counter_get(&counters.returns));
+    for (size_t i = 0; i < ARRAY_LENGTH(changes); i++) {
+        labels.pair[2].value = server_state_word(changes[i].to);
+        labels.pair[3].value = server_cause_word(changes[i].cause);
+        exposition_count(&scrape->out, &labels, server->changes[changes[i].cause][changes[i].to]);
+    }
 }
 
 static void add_servers(struct scrape *scrape)

@@ -8,6 +8,7 @@
 
 #include "core/clock.h"
 #include "pool/pool.h"
+#include "pool/server_change.h"
 #include "relay/close_reason.h"
 #include "admin/http_api.h"
 #include "admin/totals.h"
@@ -94,7 +95,22 @@ static json_t *listeners_to_json(const struct admin_view *view, const struct tot
     return json;
 }
 
-static json_t *server_to_json(const struct server *server)
+/* Since when the server is in its state, and what has brought it there. */
+static void add_change(json_t *json, const struct admin_view *view, const struct server *server)
+{
+    enum server_cause cause =
+        (enum server_cause)atomic_load_explicit(&server->changed_by, memory_order_relaxed);
+    int64_t changed_ms = atomic_load_explicit(&server->changed_ms, memory_order_relaxed);
+    int64_t age_us = (clock_now_ms() - (changed_ms != 0 ? changed_ms : view->started_ms)) * 1000;
+
+    json_object_set_new(json, "cause", json_text(server_cause_word(cause)));
+    json_object_set_new(json, "detail",
+                        json_text(cause == SERVER_CAUSE_PASSIVE ? "" : server->changed_detail));
+    json_object_set_new(json, "since", json_time(clock_wall_us() - age_us));
+    json_object_set_new(json, "state_s", json_seconds(age_us));
+}
+
+static json_t *server_to_json(const struct admin_view *view, const struct server *server)
 {
     enum server_state state = server_state_of(server);
     struct server_counters counters;
@@ -105,6 +121,7 @@ static json_t *server_to_json(const struct server *server)
     json_object_set_new(json, "name", json_text(server->name));
     json_object_set_new(json, "address", json_text(server_addr_text(server, buffer)));
     json_object_set_new(json, "state", json_text(server_state_word(state)));
+    add_change(json, view, server);
     json_object_set_new(json, "weight",
                         json_integer(atomic_load_explicit(&server->weight, memory_order_relaxed)));
     json_object_set_new(json, "backup", json_boolean(server->is_backup));
@@ -130,7 +147,8 @@ static json_t *server_to_json(const struct server *server)
     return json;
 }
 
-static json_t *pool_to_json(const struct totals *totals, const struct pool *pool)
+static json_t *pool_to_json(const struct admin_view *view, const struct totals *totals,
+                            const struct pool *pool)
 {
     const struct pool_counters *counters = &totals->counters.pools[pool->index];
     json_t *json = json_object();
@@ -143,7 +161,7 @@ static json_t *pool_to_json(const struct totals *totals, const struct pool *pool
 
         if (!server_is_shown(server))
             continue;
-        json_array_append_new(servers, server_to_json(server));
+        json_array_append_new(servers, server_to_json(view, server));
         sessions += atomic_load_explicit(&server->active, memory_order_relaxed);
         usable += server_is_usable(server) && server_state_of(server) == SERVER_STATE_UP;
     }
@@ -152,6 +170,9 @@ static json_t *pool_to_json(const struct totals *totals, const struct pool *pool
     json_object_set_new(json, "balance", json_text(balance_word(pool->options.balance)));
     json_object_set_new(json, "sessions", json_integer(sessions));
     json_object_set_new(json, "servers_up", json_integer(usable));
+    json_object_set_new(json, "paused", json_boolean(pool_is_paused(pool)));
+    json_object_set_new(json, "waiting", json_integer(pool_queue_length(pool)));
+    json_object_set_new(json, "queue_size", json_integer(pool->options.queue_size));
     json_object_set_new(json, "retries_total", json_count(counter_get(&counters->retries)));
     json_object_set_new(json, "servers", servers);
     return json;
@@ -162,7 +183,7 @@ static json_t *pools_to_json(const struct admin_view *view, const struct totals 
     json_t *json = json_array();
 
     for (unsigned i = 0; i < view->snapshot->pool_count; i++)
-        json_array_append_new(json, pool_to_json(totals, &view->snapshot->pools[i]));
+        json_array_append_new(json, pool_to_json(view, totals, &view->snapshot->pools[i]));
     return json;
 }
 

@@ -231,7 +231,7 @@ static bool open_process(struct daemon *daemon, struct error *error)
     if (daemon->checker == NULL)
         return false;
     daemon->dns = dns_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group),
-                                 daemon->checker, error);
+                                 daemon->checker, daemon->ends, error);
     if (daemon->dns == NULL)
         return false;
     fill_view(daemon);

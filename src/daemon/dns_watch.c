@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#include "core/clock.h"
+#include "pool/server_change.h"
 #include "worker/publish.h"
 
 struct dns_watch {
     struct worker_shared *shared;
     struct checker *checker;
+    struct server_ends *ends;
     struct discovery *discovery; /* NULL: nothing to look up */
 };
 
@@ -20,12 +23,34 @@ static bool publish(void *argument, struct pool *pool)
     struct dns_watch *watch = argument;
 
     checker_pool_changed(watch->checker, pool);
-    return worker_publish_members(watch->shared, pool);
+    if (!worker_publish_members(watch->shared, pool))
+        return false;
+    pool_queue_changed(pool); /* who waits may find a place on a new server */
+    return true;
+}
+
+/* What its state was before it left the answer. */
+static enum server_state state_before(const struct server *server)
+{
+    if (atomic_load_explicit(&server->admin, memory_order_relaxed) != SERVER_ADMIN_UP)
+        return server_state_of(server);
+    return atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_DOWN
+               ? SERVER_STATE_DOWN
+               : SERVER_STATE_UP;
+}
+
+static void on_gone(void *argument, struct pool *pool, struct server *server)
+{
+    struct dns_watch *watch = argument;
+
+    server_change_note(pool, server, state_before(server), SERVER_CAUSE_DNS,
+                       "not in the answer any more", clock_now_ms());
+    server_end_begin(watch->ends, pool, server, pool->options.on_remove);
 }
 
 struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snapshot,
                                  struct worker_shared *shared, struct checker *checker,
-                                 struct error *error)
+                                 struct server_ends *ends, struct error *error)
 {
     struct dns_watch *watch = calloc(1, sizeof(*watch));
     const struct discovery_options options = {
@@ -33,6 +58,7 @@ struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snaps
         .sources = snapshot->sources,
         .source_count = snapshot->source_count,
         .publish = publish,
+        .gone = on_gone,
         .argument = watch,
     };
 
@@ -42,6 +68,7 @@ struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snaps
     }
     watch->shared = shared;
     watch->checker = checker;
+    watch->ends = ends;
     if (snapshot->source_count == 0)
         return watch;
     watch->discovery = discovery_open(base, &options, error);

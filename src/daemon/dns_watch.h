@@ -12,6 +12,7 @@
 #include "health/checker.h"
 #include "config/snapshot.h"
 #include "worker/worker.h"
+#include "daemon/server_end.h"
 
 /* How long the start waits for the first answers. */
 #define DNS_WATCH_SETTLE_MS 1000
@@ -22,7 +23,7 @@ struct dns_watch;
    outlive it. NULL with the error set otherwise. */
 struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snapshot,
                                  struct worker_shared *shared, struct checker *checker,
-                                 struct error *error);
+                                 struct server_ends *ends, struct error *error);
 void dns_watch_close(struct dns_watch *watch);
 
 /* Waits for the first answers, but not for long: sessions end as dns_failed until they come. */

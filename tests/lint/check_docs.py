@@ -90,10 +90,12 @@ def check_generated(binary):
 def check_api(_):
     """The tables of paths and metrics in the source against those of the page."""
     page = (ROOT / "docs/reference/api.md").read_text()
-    paths = re.findall(r'EVHTTP_REQ_\w+, MAY_\w+, (true|false), "([^"]+)"',
+    paths = re.findall(r'EVHTTP_REQ_\w+, MAY_\w+, REST_(\w+), "([^"]+)"',
                        (ROOT / "src/admin/http_api.c").read_text())
-    paths = {path + ("ID" if takes_name == "true" else "") for takes_name, path in paths}
-    documented = set(re.findall(r"^\| (?:GET|DELETE|POST) \| `([^`]+)`", page, re.M))
+    rests = {"NONE": "", "NAME": "ID", "PATH": "POOL"}
+    paths = {path + rests[rest] for rest, path in paths}
+    documented = re.findall(r"^\| (?:GET|DELETE|POST) \| `([^`]+)`", page, re.M)
+    documented = {re.sub(r"/POOL/.*", "/POOL", path) for path in documented}
     yield from (f"path {path} is only in one place" for path in sorted(paths ^ documented))
     metrics = re.findall(r'METRIC_(\w+),\s*"(culvert_\w+)"',
                          "".join(

@@ -122,12 +122,16 @@ static void fake_receive(void *argument, struct message *message)
     case MESSAGE_STOP:
         event_base_loopbreak(worker->base);
         break;
+    case MESSAGE_MEMBERS:
+        pool_members_leave(message->members);
+        break;
     case MESSAGE_SESSION:
     case MESSAGE_DRAIN:
     case MESSAGE_CUT:
     case MESSAGE_TLS:
-    case MESSAGE_MEMBERS:
     case MESSAGE_NAMES:
+    case MESSAGE_CALLS:
+    case MESSAGE_SERVER_END:
         abort();
     }
 }

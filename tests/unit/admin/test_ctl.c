@@ -75,6 +75,19 @@ static void assert_run(const char *words, int expected_code, const char *expecte
     free(text);
 }
 
+/* Takes out what differs from run to run: seconds since a start. */
+static void cut_numbers_behind(char *text, const char *word)
+{
+    for (char *at = strstr(text, word); at != NULL; at = strstr(at, word)) {
+        size_t digits;
+
+        at += strlen(word);
+        digits = strspn(at, "0123456789.");
+        assert_true(digits > 0);
+        memmove(at, at + digits, strlen(at + digits) + 1);
+    }
+}
+
 static void served_ready(struct served_process *served)
 {
     unsetenv("CULVERT_ADMIN");
@@ -114,6 +127,8 @@ static void test_lists_are_tsv_where_there_is_no_terminal(void **state)
     struct served_process served;
     char expected[256];
     char id[24];
+    char *text;
+    int code;
 
     served_ready(&served);
     served_start(&served);
@@ -128,11 +143,15 @@ static void test_lists_are_tsv_where_there_is_no_terminal(void **state)
                "LISTENER\tSESSIONS\tACCEPTED\tREJECTED\tUPLOAD\tDOWNLOAD\tADDRESSES\n"
                "web\t0\t0\t0\t0\t0\t127.0.0.1:8080,127.0.0.1:8081\n"
                "db\t0\t0\t0\t0\t0\t127.0.0.1:5432\n");
-    assert_run("pools", EX_OK,
-               "POOL\tSERVER\tSTATE\tWEIGHT\tSESSIONS\tCONNECTS\tFAILURES\tADDRESS\n"
-               "app\ta1\tup\t1\t0\t\t0\t127.0.0.1:81\n"
-               "app\ta2\tup\t1\t0\t\t0\t127.0.0.1:82\n"
-               "pg\tp1\tup\t1\t0\t\t0\t127.0.0.1:83\n");
+    text = run("pools", &code);
+    assert_int_equal(code, EX_OK);
+    cut_numbers_behind(text, "\tup\t");
+    assert_string_equal(
+        text, "POOL\tSERVER\tSTATE\tFOR\tCAUSE\tWEIGHT\tSESSIONS\tCONNECTS\tFAILURES\tADDRESS\n"
+              "app\ta1\tup\t\t\t1\t0\t\t0\t127.0.0.1:81\n"
+              "app\ta2\tup\t\t\t1\t0\t\t0\t127.0.0.1:82\n"
+              "pg\tp1\tup\t\t\t1\t0\t\t0\t127.0.0.1:83\n");
+    free(text);
     served_end(&served);
 }
 

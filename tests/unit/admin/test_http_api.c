@@ -31,7 +31,7 @@ static int status_of(const struct addr *addr, const char *method, const char *pa
     struct error error = {.text = ""};
     int status;
 
-    if (http_call(addr, method, path, &answer, &error) != HTTP_ANSWERED)
+    if (http_call(addr, method, path, NULL, &answer, &error) != HTTP_ANSWERED)
         fail_msg("%s %s: %s", method, path, error.text);
     status = answer.status;
     http_answer_release(&answer);
@@ -275,8 +275,9 @@ static void test_an_unknown_path_suggests_a_known_one(void **state)
 
     served_init(&served);
     served_start(&served);
-    assert_int_equal(http_call(&served.socket_addr, "GET", "/api/v1/session", &answer, &error),
-                     HTTP_ANSWERED);
+    assert_int_equal(
+        http_call(&served.socket_addr, "GET", "/api/v1/session", NULL, &answer, &error),
+        HTTP_ANSWERED);
     assert_int_equal(answer.status, 404);
     assert_string_equal(answer.body, "{\"error\":\"nothing is at '/api/v1/session'\","
                                      "\"did_you_mean\":\"/api/v1/sessions\"}\n");

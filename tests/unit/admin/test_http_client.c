@@ -140,7 +140,8 @@ static void test_a_call_gets_the_answer_byte_by_byte(void **state)
 
     server_open(&server, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
     assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
-    assert_int_equal(http_call(&server.addr, "GET", "/readyz", &answer, &error), HTTP_ANSWERED);
+    assert_int_equal(http_call(&server.addr, "GET", "/readyz", NULL, &answer, &error),
+                     HTTP_ANSWERED);
     assert_int_equal(answer.status, 200);
     assert_string_equal(answer.body, "hi");
     pthread_join(thread, NULL);
@@ -164,7 +165,7 @@ static void test_a_call_without_an_answer_fails(void **state)
 
         server_open(&server, answers[i]);
         assert_int_equal(pthread_create(&thread, NULL, serve, &server), 0);
-        assert_int_equal(http_call(&server.addr, "GET", "/", &answer, &error), HTTP_BROKEN);
+        assert_int_equal(http_call(&server.addr, "GET", "/", NULL, &answer, &error), HTTP_BROKEN);
         assert_true(error.text[0] != '\0');
         pthread_join(thread, NULL);
         http_answer_release(&answer);
@@ -178,7 +179,7 @@ static void test_nobody_listens(void **state)
     struct http_answer answer;
     struct error error;
 
-    assert_int_equal(http_call(&addr, "GET", "/", &answer, &error), HTTP_NOBODY);
+    assert_int_equal(http_call(&addr, "GET", "/", NULL, &answer, &error), HTTP_NOBODY);
     assert_string_equal(error.text, "cannot connect to unix:/nonexistent/culvert.sock: "
                                     "No such file or directory");
     http_answer_release(&answer);

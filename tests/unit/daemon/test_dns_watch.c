@@ -30,7 +30,7 @@ static void open_watch(struct fixture *fixture, const char *ini)
     fixture->snapshot = config_snapshot(fixture->config);
     assert_non_null(fixture->snapshot);
     fixture->watch =
-        dns_watch_open(fixture->base, fixture->snapshot, &fixture->shared, NULL, &error);
+        dns_watch_open(fixture->base, fixture->snapshot, &fixture->shared, NULL, NULL, &error);
     assert_non_null(fixture->watch);
 }
 
