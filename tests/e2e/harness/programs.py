@@ -240,3 +240,38 @@ def mariadb(folder):
                   "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=4M"],
                  path, folder / "mariadb.log"):
         yield path
+
+
+class RestartingPostgres:
+    """PostgreSQL under pg_ctl, so that a test can restart it. See postgres_that_restarts()."""
+
+    def __init__(self, folder, as_postgres):
+        self.folder = folder
+        self.as_postgres = as_postgres
+        self.address = f"unix:{folder}/.s.PGSQL.5432"
+
+    def control(self, *words):
+        options = f"-k {self.folder} -h '' -F -c shared_buffers=16MB -c unix_socket_permissions=0777"
+        subprocess.run([*self.as_postgres, find("pg_ctl"), "-D", f"{self.folder}/data", "-w", "-t", "60",
+                        "-l", f"{self.folder}/log", "-o", options, *words], check=True,
+                       capture_output=True, cwd=self.folder, timeout=90)
+
+    def restart(self):
+        self.control("-m", "fast", "restart")
+
+
+@contextlib.contextmanager
+def postgres_that_restarts():
+    """PostgreSQL on a unix socket. Needs root, to become postgres."""
+    as_postgres = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+    with tempfile.TemporaryDirectory(prefix="culvert-pg-") as folder:
+        subprocess.run(["chown", "postgres:postgres", folder], check=True)
+        os.chmod(folder, 0o755)
+        subprocess.run([*as_postgres, find("initdb"), "-A", "trust", "-N", "-U", "postgres", "-D",
+                        f"{folder}/data"], check=True, capture_output=True, cwd=folder)
+        server = RestartingPostgres(folder, as_postgres)
+        server.control("start")
+        try:
+            yield server
+        finally:
+            server.control("-m", "immediate", "stop")
