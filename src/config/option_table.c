@@ -986,8 +986,9 @@ const struct option option_table[OPTION_COUNT] = {
                      .reload = RELOAD_NEW,
                      .help = "[NAME] ADDR [weight=N] [backup] [disabled] [drain] "
                              "[max_connections=N] [health_port=N] [server_name=HOST]; a host name "
-                             "stands for all its addresses, original for the address that a "
-                             "redirected client dialled",
+                             "stands for all its addresses, srv:_service._proto.name for its "
+                             "SRV records, original for the address that a redirected client "
+                             "dialled",
                      .peers = "HAProxy server, nginx server",
                      .example = "app-1 10.0.0.5:80 weight=3"},
     [POOL_BALANCE] = {.section = SECTION_POOL,

@@ -117,9 +117,12 @@ bool pool_update_apply(struct server_group *group, const struct wanted_server *w
             changes->refused++;
             continue;
         }
+        if (group->was_filled)
+            atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
         group->servers[group->count++] = server;
         changes->added++;
     }
+    group->was_filled |= group->count > 0;
     return changes->added + changes->removed + changes->changed > 0;
 }
 

@@ -38,6 +38,7 @@ struct server_group {
     const struct server_options *model; /* what all of them have; its name is the line's */
     struct server **servers;            /* present members; owned array */
     unsigned count;
+    bool was_filled; /* servers that come from now on join others: slow_start counts for them */
 };
 
 /* Called for each server that is about to be removed: it is no member any more. */

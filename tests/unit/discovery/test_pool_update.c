@@ -103,6 +103,8 @@ static void test_server_that_comes_back_is_the_same(void **state)
     assert_true(apply(wanted, 2, 3));
     assert_ptr_equal(fixture.group.servers[1], server);
     assert_false(server->is_removed);
+    assert_int_equal(fixture.group.servers[0]->up_since_ms, 0); /* from the start */
+    assert_int_equal(server->up_since_ms, 3);
     assert_int_equal(counter_get(&server->counters[0].connects[CONNECT_OK]), 7);
 }
 
