@@ -1439,7 +1439,7 @@ const struct option option_table[OPTION_COUNT] = {
                                     .most = 7 * 24 * 3600 * SECOND,
                                     .fallback = "1h",
                                     .reload = RELOAD_NEW,
-                                    .help = "how long a session may be resumed",
+                                    .help = "how long a session may be resumed; off: not at all",
                                     .peers = "nginx ssl_session_timeout, HAProxy "
                                              "tune.ssl.lifetime"},
     [TLS_OPTION_OCSP_FILE] = {.section = SECTION_TLS,

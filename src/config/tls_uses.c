@@ -182,7 +182,9 @@ static bool fill_options(const struct settings *settings, const struct tls_use *
         .ciphers = settings_text(settings, section, TLS_OPTION_CIPHERS),
         .ciphersuites = settings_text(settings, section, TLS_OPTION_CIPHERSUITES),
         .groups = settings_text(settings, section, TLS_OPTION_GROUPS),
-        .session_tickets = settings_number(settings, section, TLS_OPTION_SESSION_TICKETS) != 0,
+        /* OpenSSL takes a timeout of 0 for none at all. */
+        .session_tickets = settings_number(settings, section, TLS_OPTION_SESSION_TICKETS) != 0 &&
+                           settings_ms(settings, section, TLS_OPTION_SESSION_TIMEOUT) != 0,
         .session_timeout_ms = settings_ms(settings, section, TLS_OPTION_SESSION_TIMEOUT),
         .ocsp_file = settings_text(settings, section, TLS_OPTION_OCSP_FILE),
         .lenient_truncation = settings_word(settings, section, TLS_OPTION_TRUNCATION) == 1,

@@ -37,6 +37,8 @@ static const char *const words[FAULT_COUNT] = {
     [FAULT_TLS_FORGET_PENDING] = "tls_forget_pending",
     [FAULT_TLS_LEAVE_INPUT] = "tls_leave_input",
     [FAULT_TLS_TRUST_ANYBODY] = "tls_trust_anybody",
+    [FAULT_HELLO_ANY_BYTE] = "hello_any_byte",
+    [FAULT_LOG_RAW] = "log_raw",
 };
 
 static enum fault planted = FAULT_NONE;

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/fault.h"
+
 /* Longest word text_distance() compares: two rows of this size are kept on the stack. */
 #define LONGEST_WORD 63
 
@@ -88,7 +90,8 @@ void text_append_escaped(struct text *text, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         char sequence[7];
-        const char *escape = escape_of((unsigned char)bytes[i], sequence);
+        const char *escape =
+            fault_is(FAULT_LOG_RAW) ? NULL : escape_of((unsigned char)bytes[i], sequence);
         size_t needed = escape == NULL ? 1 : strlen(escape);
 
         /* A sequence goes in whole or not at all: half of one would swallow the closing quote. */

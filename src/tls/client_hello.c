@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/base.h"
+#include "core/fault.h"
 #include "core/text.h"
 
 /* RFC 8446, 5.1 and 4: type, version, length; type, length. */
@@ -137,7 +138,7 @@ static const char *read_name(struct span body, struct client_hello *hello)
     for (size_t i = 0; i < name.left; i++) {
         unsigned char byte = name.at[i];
 
-        if (byte <= ' ' || byte > '~')
+        if ((byte <= ' ' || byte > '~') && !fault_is(FAULT_HELLO_ANY_BYTE))
             return "the name that the client asks for holds a byte that no name has";
         hello->name[i] = text_lower((char)byte);
     }

@@ -70,6 +70,16 @@ def test_session_timeout(culvert, version):
     wait_until(is_forgotten, 5, "a full handshake again")
 
 
+def test_session_timeout_off(culvert, version):
+    """No time is no resumption, whatever the client offers; sessions work as ever."""
+    relay = start(culvert, session_timeout="off")
+    context = client_context(version=version)
+    _, session = visit(relay, context)
+    assert not visit(relay, context, session)[0]
+    relay.wait_metric("culvert_tls_handshakes_total", 2, side="client", owner="main", result="ok")
+    assert relay.metric("culvert_tls_resumptions_total", side="client", owner="main") == 0
+
+
 @pytest.mark.parametrize("size", [48, 80])
 def test_shared_ticket_keys(culvert, tmp_path, version, size):
     """Two processes with one key file, and a third that starts when both are gone."""
