@@ -193,6 +193,8 @@ json_t *sessions_view_row(const struct session_record *record)
     json_object_set_new(json, "pool", json_text(record->pool));
     json_object_set_new(json, "server", json_text(record->server));
     json_object_set_new(json, "client", json_text(record->client));
+    if (record->client_socket[0] != '\0')
+        json_object_set_new(json, "client_socket", json_text(record->client_socket));
     json_object_set_new(json, "server_addr", json_text(record->server_addr));
     json_object_set_new(json, "sni", json_text(record->sni));
     json_object_set_new(json, "tls", json_text(record->tls));

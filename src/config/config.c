@@ -19,6 +19,7 @@
 #include "config/validate_addresses.h"
 #include "config/validate_balance.h"
 #include "config/validate_outgoing.h"
+#include "config/validate_proxy.h"
 #include "config/validate_tls.h"
 
 /* "culvert.ini (+2 included)"; several -c: "a.ini, b.ini". NULL without memory. */
@@ -67,6 +68,7 @@ struct config *config_load(const struct config_sources *sources, bool resolve)
         (void)diagnostics_out_of_memory(&config->diagnostics);
     validate(&config->settings, &config->diagnostics);
     validate_balance(&config->settings, &config->diagnostics);
+    validate_proxy(&config->settings, &config->diagnostics);
     validate_tls(&config->settings, &config->tls, &config->diagnostics);
     validate_outgoing(&config->settings, &config->diagnostics);
     validate_dns(&config->settings, &config->diagnostics);

@@ -79,6 +79,9 @@ static const struct explanation explanations[] = {
                    "Handshakes would fail, or protect nobody.",
                    "Read what the file holds with openssl x509 -text -noout -in FILE; see the "
                    "keys of [tls] with 'culvert explain tls'."},
+    [TOPIC_PROXY] = {"Who may send a PROXY header decides which address a client seems to have.",
+                     "A client could pass for any address in rules, limits and logs.",
+                     "List the addresses of the proxies in front in 'trusted_proxies'."},
     [TOPIC_EXPOSED] = {"Who may write a configuration or reach the admin address may see or "
                        "decide what culvert relays.",
                        "Others than the operator could.",

@@ -33,6 +33,7 @@ enum topic {
     TOPIC_ROUTE,
     TOPIC_TIMEOUT,
     TOPIC_TLS,
+    TOPIC_PROXY,
     TOPIC_EXPOSED,
     TOPIC_UNUSED,
     TOPIC_LOOKUP,

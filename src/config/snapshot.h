@@ -36,6 +36,9 @@ enum refusal { REFUSE_RESET, REFUSE_CLOSE, REFUSE_ALERT /* TLS unrecognized_name
 /* What becomes of a client that the rules refuse. */
 enum deny_action { DENY_RESET, DENY_CLOSE, DENY_DROP /* not a word to it */ };
 
+/* Whether clients send a PROXY header (net/proxy_header.h). */
+enum accept_proxy { ACCEPT_PROXY_OFF, ACCEPT_PROXY_REQUIRED, ACCEPT_PROXY_OPTIONAL };
+
 enum starttls { STARTTLS_OFF, STARTTLS_POSTGRES };
 
 enum access_log { ACCESS_ALL, ACCESS_ERRORS, ACCESS_OFF };
@@ -70,8 +73,10 @@ struct listener_config {
     enum refusal when_down;
     struct tls_profile *tls; /* terminates, unless a route says otherwise; borrowed; or NULL */
     enum starttls starttls;
-    bool terminates_tls; /* by `tls` or by that of one of its routes */
-    bool peeks_hello;    /* routes, their tls, no_route = alert or hash_key = sni need the hello */
+    enum accept_proxy accept_proxy;
+    struct address_list *trusted_proxies; /* borrowed as `allow` is; NULL: everybody */
+    bool terminates_tls;                  /* by `tls` or by that of one of its routes */
+    bool peeks_hello; /* routes, their tls, no_route = alert or hash_key = sni need the hello */
 
     struct address_list *allow; /* borrowed from the snapshot; NULL: everyone */
     struct address_list *deny;  /* wins; NULL: nobody */

@@ -18,6 +18,7 @@
 #include "config/snapshot_health.h"
 #include "config/snapshot_pool.h"
 #include "config/snapshot_process.h"
+#include "config/snapshot_proxy.h"
 #include "config/snapshot_route.h"
 #include "config/snapshot_value.h"
 
@@ -146,6 +147,7 @@ static bool fill_listener(struct builder *builder, const struct section *section
     listener->router = router_create(fallback);
     return listener->router != NULL &&
            snapshot_access_fill(builder->snapshot, settings, section, listener) &&
+           snapshot_proxy_listener(builder->snapshot, settings, section, listener) &&
            snapshot_copy(&listener->name, section->name) &&
            snapshot_copy(&listener->description,
                          settings_text(settings, section, LISTEN_DESCRIPTION)) &&

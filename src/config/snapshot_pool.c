@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/snapshot_proxy.h"
 #include "config/snapshot_value.h"
 
 /* Slots for servers that a name may bring; many names of one pool share up to POOL_SERVERS_MAX. */
@@ -186,6 +187,7 @@ static bool add_pool(const struct pools_builder *builder, const char *name,
 
     pool->index = snapshot->pool_count++;
     pool->options = pool_options(builder, section);
+    snapshot_proxy_pool(settings, section, &pool->options);
     pool->options.is_original =
         servers->count == 1 && servers->items[0].endpoint->kind == ENDPOINT_ORIGINAL;
     if (!snapshot_sources(settings_get(settings, section, POOL_SOURCE), &pool->options) ||

@@ -47,7 +47,7 @@ void log_line_end(struct log_line *line);
 /* Words a payload: log_line_begin(), fields, log_line_end(). Runs in the logger thread. */
 typedef void (*log_expand)(const void *payload, size_t size, struct log_line *line);
 
-#define LOG_PAYLOAD_BYTES 720
+#define LOG_PAYLOAD_BYTES 832
 
 struct log_record {
     int64_t wall_us;

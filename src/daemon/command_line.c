@@ -69,6 +69,7 @@ static const char help_text[] =
     "  -s, --set SECTION[.NAME].KEY=VALUE        override one value, repeatable\n"
     "  -l, --listen ADDR --to SERVER             the quick run in long form\n"
     "      --tls PATH         in a quick run: terminate TLS with this PEM or folder\n"
+    "      --send-proxy v1|v2 in a quick run: tell the server who the client is\n"
     "  -t, --test             check, print the budget; --explain adds reasons\n"
     "  -T, --dump-config[=all|changed|json]      print what is in force and why\n"
     "      --print-default    print the built-in configuration\n"
@@ -84,7 +85,8 @@ struct parsing {
     const char **binds;
     const char **servers;
     const char **words;
-    const char *tls; /* a path, or NULL */
+    const char *tls;        /* a path, or NULL */
+    const char *send_proxy; /* a version, or NULL */
     size_t bind_count;
     size_t server_count;
     size_t word_count;
@@ -217,7 +219,8 @@ static bool apply_option(struct parsing *parsing, int option, char *argument)
         parsing->tls = argument;
         return true;
     case OPTION_SEND_PROXY:
-        return not_available(parsing->error, "--send-proxy");
+        parsing->send_proxy = argument;
+        return true;
     }
     return error_set(parsing->error, EX_SOFTWARE, "option %d has no meaning", option);
 }
@@ -408,6 +411,10 @@ static bool write_quick_ini(struct parsing *parsing)
         is_written = write_addr(ini, "server", "127.0.0.1:", parsing->servers[i], parsing->error);
     if (is_written && parsing->tls != NULL)
         is_written = write_tls(ini, parsing->tls, parsing->error);
+    if (is_written && parsing->send_proxy != NULL) {
+        fputs("[defaults]\n", ini);
+        is_written = write_value(ini, "send_proxy", "", parsing->send_proxy, parsing->error);
+    }
     if (fclose(ini) != 0)
         is_written = error_set(parsing->error, EX_OSERR, "out of memory");
     parsing->line->quick_ini = text;
@@ -434,14 +441,24 @@ static bool explain_word(struct error *error, const char *word)
                      word);
 }
 
+static bool is_no_quick_run(const struct parsing *parsing)
+{
+    if (parsing->tls != NULL)
+        return error_set(parsing->error, EX_USAGE,
+                         "--tls belongs to a quick run; for a file use -s listen.NAME.tls=PATH");
+    if (parsing->send_proxy != NULL)
+        return error_set(parsing->error, EX_USAGE,
+                         "--send-proxy belongs to a quick run; for a file use "
+                         "-s defaults.send_proxy=VERSION");
+    return true;
+}
+
 static bool parse_quick_run(struct parsing *parsing)
 {
     size_t first_server = 0;
 
     if (parsing->bind_count + parsing->server_count + parsing->word_count == 0)
-        return parsing->tls == NULL ||
-               error_set(parsing->error, EX_USAGE,
-                         "--tls belongs to a quick run; for a file use -s listen.NAME.tls=PATH");
+        return is_no_quick_run(parsing);
     if (parsing->bind_count == 0 && parsing->word_count > 0) {
         const char *word = parsing->words[0];
 

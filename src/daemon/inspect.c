@@ -39,6 +39,10 @@ static const char *const close_advice[CLOSE_REASON_COUNT] = {
                              "that stops in the middle of TLS; scanners and health probes do both",
     [CLOSE_CLIENT_TLS] = "tls_error: a certificate the client does not trust, versions that do not "
                          "meet, plain HTTP on a TLS port, or a client certificate that is refused",
+    [CLOSE_BAD_PROXY_HEADER] =
+        "proxy_error and client: a client that does not come by the proxy in "
+        "front, a proxy that does not send the header, or one that is not "
+        "in trusted_proxies",
     [CLOSE_SERVER_TLS] = "tls_error: ca_file and server_name of the pool's tls section against the "
                          "certificate of the server; openssl s_client shows it",
     [CLOSE_TLS_TRUNCATED] = "first names the side whose stream was cut: a program that closes "

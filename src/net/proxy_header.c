@@ -15,7 +15,8 @@ static const unsigned char v1_signature[] = {'P', 'R', 'O', 'X', 'Y', ' '};
 #define V1_LINE_MAX 107 /* with CR and LF */
 
 /* Version 2: this, then version and command, family and transport, and the length of the rest. */
-static const unsigned char v2_signature[] = {13, 10, 13, 10, 0, 13, 10, 'Q', 'U', 'I', 'T', 10};
+static const unsigned char v2_signature[PROXY_SIGNATURE_MAX] = {13, 10,  13,  10,  0,   13,
+                                                                10, 'Q', 'U', 'I', 'T', 10};
 #define V2_FIXED_BYTES 16
 #define V2_LOCAL 0x20
 #define V2_PROXY 0x21

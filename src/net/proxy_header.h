@@ -43,6 +43,9 @@ struct proxy_header {
 enum proxy_verdict proxy_header_read(const unsigned char *bytes, size_t size,
                                      struct proxy_header *header);
 
+/* The longer one of both versions' signatures. */
+#define PROXY_SIGNATURE_MAX 12
+
 /*
  * Whether `size` bytes begin with a version's signature, valid header or not: PROXY_WHOLE;
  * PROXY_PARTIAL: they may, with more bytes; PROXY_ABSENT.

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/base.h"
+#include "net/proxy_header.h"
 #include "net/socket.h"
 #include "tls/tls_profile.h"
 #include "pool/balance.h"
@@ -39,8 +40,10 @@ struct pool_options {
     struct addr *sources; /* to connect from, IPv4 ones first; owned by the pool; NULL: any */
     unsigned source_count;
     unsigned source_v4_count;
-    bool is_transparent; /* connect from the client's address */
-    bool is_original;    /* its only server is wherever the client wanted to go */
+    bool is_transparent;        /* connect from the client's address */
+    bool is_original;           /* its only server is wherever the client wanted to go */
+    enum send_proxy send_proxy; /* tell the servers who their client is */
+    unsigned send_proxy_tlvs;   /* and this beside: a mask of enum proxy_tlv */
     struct tls_profile
         *tls; /* client role: TLS to the servers; borrowed from the snapshot; or NULL */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "net/proxy_guard.h"
 
 static struct handshake_counters *counters_of(const struct session *session, enum side side)
 {
@@ -120,6 +121,8 @@ void session_keep_tls_error(struct session *session, enum side side)
 {
     const struct conn *conn = &session->conn[side];
 
+    if (proxy_guard_has_fired(conn))
+        session_keep_proxy_error(session, "not from a trusted address");
     if (conn_is_tls(conn) && tls_conn_fault(conn) != TLS_FAULT_NONE)
         session_keep_words(session, tls_conn_fault_text(conn));
 }
@@ -128,6 +131,8 @@ enum close_reason session_break_reason(const struct session *session, enum side 
 {
     const struct conn *conn = &session->conn[side];
 
+    if (proxy_guard_has_fired(conn))
+        return CLOSE_BAD_PROXY_HEADER;
     switch (conn_is_tls(conn) ? tls_conn_fault(conn) : TLS_FAULT_NONE) {
     case TLS_FAULT_NONE:
         break;

@@ -19,6 +19,7 @@
 #include "relay/backend_open.h"
 #include "relay/handshake.h"
 #include "relay/pace.h"
+#include "relay/preread.h"
 #include "relay/session_wait.h"
 #include "relay/source_table.h"
 #include "relay/step.h"
@@ -30,13 +31,14 @@ static const struct {
     enum step (*turn)(struct session *session);
     enum step (*expire)(struct session *session);
 } steps[SESSION_STATE_COUNT] = {
-    [SESSION_CLIENT_HELLO] = {.run = step_client_hello_run, .expire = step_client_hello_expire},
+    [SESSION_PROXY_HEADER] = {.run = step_proxy_header_run, .expire = preread_expire},
+    [SESSION_CLIENT_HELLO] = {.run = step_client_hello_run, .expire = preread_expire},
     [SESSION_ROUTE] = {.run = step_route_run, .expire = step_route_run},
     [SESSION_CLIENT_TLS] = {.run = step_client_tls_run,
                             .turn = step_client_tls_turn,
                             .expire = step_client_tls_expire},
     [SESSION_CONNECT] = {.run = step_connect_run, .expire = step_connect_expire},
-    [SESSION_ANNOUNCE] = {.run = step_announce_run, .expire = step_server_tls_expire},
+    [SESSION_ANNOUNCE] = {.run = step_announce_run, .expire = step_announce_expire},
     [SESSION_SERVER_TLS] = {.run = step_server_tls_run,
                             .turn = step_server_tls_turn,
                             .expire = step_server_tls_expire},
@@ -236,44 +238,6 @@ enum step session_refuse(struct session *session, enum close_reason reason, enum
     return STEP_OVER;
 }
 
-struct session_words *session_words(struct session *session)
-{
-    if (session->words == NULL)
-        session->words = calloc(1, sizeof(*session->words));
-    return session->words;
-}
-
-bool session_keep_sni(struct session *session, const char *name, size_t length)
-{
-    struct session_words *words;
-    char *sni;
-
-    if (length == 0)
-        return true;
-    words = session_words(session);
-    sni = malloc(length + 1);
-    if (words == NULL || sni == NULL || text_fold_name(sni, name, length) == 0) {
-        free(sni);
-        return words != NULL && sni != NULL;
-    }
-    free(words->sni);
-    words->sni = sni;
-    return true;
-}
-
-const char *session_sni(const struct session *session)
-{
-    return session->words != NULL ? session->words->sni : NULL;
-}
-
-void session_keep_words(struct session *session, const char *text)
-{
-    struct session_words *words = text != NULL ? session_words(session) : NULL;
-
-    if (words != NULL && words->tls_error == NULL)
-        words->tls_error = strdup(text);
-}
-
 /* What the session's end is told: only who asks for it pays for it. */
 static void post_record(struct session *session)
 {
@@ -289,6 +253,17 @@ static void post_record(struct session *session)
     if (record.phase == PHASE_HALF_CLOSED || record.phase == PHASE_ABORTING)
         record.phase = PHASE_RELAY; /* those are words of live views */
     log_post(LOG_INFO, LOG_ACCESS, session_record_expand_end, &record, sizeof(record));
+}
+
+/* Gives back the places of the client's address, and of the proxy's that named it. */
+static void leave_sources(const struct session *session)
+{
+    struct source_table *sources = session->resources->sources;
+    const struct session_claim *claim = session_claim(session);
+
+    source_table_leave(sources, session->listener, session_client_socket(session));
+    if (claim != NULL && claim->holds_place)
+        source_table_leave(sources, session->listener, &session->client);
 }
 
 /* The only place that frees a session. */
@@ -320,14 +295,9 @@ static void session_close(struct session *session)
         pool_leave(session->pool, session->server);
     for (unsigned i = 0; i < session->tried_count; i++)
         pool_forget(session->pool->servers[session->tried[i]]);
-    if (session->words != NULL) {
-        backend_forget(session);
-        free(session->words->sni);
-        free(session->words->tls_error);
-        free(session->words->waiting);
-    }
-    free(session->words);
-    source_table_leave(resources->sources, session->listener, &session->client);
+    backend_forget(session);
+    leave_sources(session);
+    session_words_release(session);
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);
@@ -497,6 +467,7 @@ void session_recheck(struct conn *conn)
     enum step step = STEP_WAIT;
 
     switch (session->state) {
+    case SESSION_PROXY_HEADER:
     case SESSION_CLIENT_HELLO:
     case SESSION_ROUTE:
         return;
@@ -563,11 +534,22 @@ static uint32_t frontend_rtt_us(const struct session *session)
 static void describe_words(const struct session_words *words, struct session_record *record)
 {
     copy_text(record->tls_error, words->tls_error, sizeof(record->tls_error));
+    copy_text(record->proxy_error, words->proxy_error, sizeof(record->proxy_error));
     if (words->destination.family != AF_UNSPEC) {
         struct text text = text_over(record->server_addr, sizeof(record->server_addr));
 
         addr_format(&words->destination, &text);
     }
+}
+
+static void describe_client(const struct session *session, struct session_record *record)
+{
+    const struct addr *client_socket = session_client_socket(session);
+    enum client_ip how = session->listener->snapshot->process.client_ip;
+
+    session_record_set_client(record->client, &session->client, how);
+    if (client_socket != &session->client)
+        session_record_set_client(record->client_socket, client_socket, how);
 }
 
 void session_describe(const struct session *session, struct session_record *record)
@@ -592,8 +574,7 @@ void session_describe(const struct session *session, struct session_record *reco
         copy_name(record->server, server->name);
         text_append(&text, server_addr_text(server, addr));
     }
-    session_record_set_client(record, &session->client,
-                              session->listener->snapshot->process.client_ip);
+    describe_client(session, record);
     copy_text(record->sni, session_sni(session), sizeof(record->sni));
     if (session->words != NULL)
         describe_words(session->words, record);

@@ -22,6 +22,7 @@
 #include "relay/flow.h"
 #include "relay/relay_resources.h"
 #include "relay/session_record.h"
+#include "relay/session_words.h"
 
 /* Indices of session->conn: the socket facing the client, the one facing the server. */
 enum side { FRONTEND, BACKEND };
@@ -36,6 +37,7 @@ static inline enum side other_side(enum side side)
 
 /* In the order in which a session passes through them. */
 enum session_state {
+    SESSION_PROXY_HEADER,
     SESSION_CLIENT_HELLO,
     SESSION_ROUTE,
     SESSION_CLIENT_TLS,
@@ -57,18 +59,6 @@ enum step {
 /* Most servers one session tries: the first and connect_retries (10) more. */
 #define SESSION_TRIES_MAX 11
 
-/* What only some sessions have to tell. */
-struct session_words {
-    char *sni;       /* the name that the client asks for; NULL: none is known */
-    char *tls_error; /* what there is to say of a failure of TLS; NULL: nothing */
-    /* `server = original`, else both AF_UNSPEC: where the client wanted to go, and our end of the
-       connection to there, once it is noted (net/own_connects.h). */
-    struct addr destination;
-    struct addr source;
-    int64_t paid_until_ns[2]; /* buckets of the flows with a rate (core/rate.h) */
-    struct session_waiting *waiting; /* its place in the queue; NULL: it has never waited */
-};
-
 struct session {
     struct list_link link;  /* in resources->sessions */
     struct list_link queue; /* in resources->run_queue, ->handshakes or ->buffer_waiters */
@@ -80,7 +70,7 @@ struct session {
     struct event timer;
     struct conn conn[2];
     struct flow flow[2];
-    struct addr client;
+    struct addr client;          /* as a PROXY header says, else of the socket */
     struct session_words *words; /* NULL: there is nothing to say */
     uint64_t id;
     int64_t accepted_us;
@@ -107,6 +97,7 @@ struct session {
     bool is_guarded : 1;       /* the backend socket has its keepalive and user timeout */
     bool is_starttls : 1;      /* the client began with an SSLRequest (starttls = postgres) */
     bool has_announced : 1;    /* the server was sent one */
+    bool has_told_proxy : 1;   /* the server was sent a whole PROXY header */
     bool owes_answer : 1;      /* the pool does not know yet how the attempt under way ended */
     bool has_first_byte : 1;
     bool wants_write : 1;            /* the handshake goes on when the socket takes bytes */
@@ -135,9 +126,6 @@ void session_end(struct session *session, enum close_reason reason);
 /* A conn that was silent for a whole tick has something to tell that no edge told. May end the
    session. */
 void session_recheck(struct conn *conn);
-
-/* The name that the client asks for; NULL: none is known. */
-const char *session_sni(const struct session *session);
 
 /* Nothing in flight, and nothing moved for a second. */
 bool session_is_idle(const struct session *session, int64_t now_ms);

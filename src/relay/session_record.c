@@ -66,25 +66,24 @@ const char *waited_for_word(enum first first)
     return first == FIRST_CULVERT ? "both" : first_word(first);
 }
 
-void session_record_set_client(struct session_record *record, const struct addr *client,
-                               enum client_ip how)
+void session_record_set_client(char *shown, const struct addr *client, enum client_ip how)
 {
-    struct text text = text_over(record->client, sizeof(record->client));
-    struct addr shown = *client;
+    struct text text = text_over(shown, sizeof(((struct session_record *)NULL)->client));
+    struct addr addr = *client;
 
     switch (how) {
     case CLIENT_IP_OFF:
         return;
     case CLIENT_IP_MASKED:
-        if (shown.family == AF_INET)
-            shown.v4.s_addr &= htonl(0xffffff00);
-        else if (shown.family == AF_INET6)
-            memset(shown.v6.s6_addr + 6, 0, 10);
+        if (addr.family == AF_INET)
+            addr.v4.s_addr &= htonl(0xffffff00);
+        else if (addr.family == AF_INET6)
+            memset(addr.v6.s6_addr + 6, 0, 10);
         break;
     case CLIENT_IP_FULL:
         break;
     }
-    addr_format(&shown, &text);
+    addr_format(&addr, &text);
 }
 
 const char *path_text(const struct session_record *record)
@@ -217,6 +216,7 @@ static void add_identity(struct log_line *line, const struct session_record *rec
     add_name(line, "pool", record->pool, sizeof(record->pool));
     add_name(line, "server", record->server, sizeof(record->server));
     add_name(line, "client", record->client, sizeof(record->client));
+    add_name(line, "client_socket", record->client_socket, sizeof(record->client_socket));
     if (line->format != LOG_TEXT || strcmp(record->server_addr, record->server) != 0)
         add_name(line, "server_addr", record->server_addr, sizeof(record->server_addr));
     add_name(line, "sni", record->sni, sizeof(record->sni));
@@ -233,6 +233,7 @@ static void add_end(struct log_line *line, const struct session_record *record)
     add_word(line, "first", first_word(record->first));
     add_word(line, "waited_for", waited_for_word(record->waited_for));
     add_word(line, "errno", errno_word(record->error, number, sizeof(number)));
+    add_name(line, "proxy_error", record->proxy_error, sizeof(record->proxy_error));
     add_name(line, "tls_error", record->tls_error, sizeof(record->tls_error));
     log_line_integer(line, "upload_bytes", (int64_t)record->upload_bytes);
     log_line_integer(line, "download_bytes", (int64_t)record->download_bytes);

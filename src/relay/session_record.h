@@ -47,9 +47,11 @@ struct session_record {
     char route[SESSION_NAME_BYTES];
     char pool[SESSION_NAME_BYTES];
     char server[SESSION_NAME_BYTES];
-    char client[64];             /* as configured by [log] client_ip */
-    char server_addr[64];        /* cut when a unix path is longer */
+    char client[64];        /* as configured by [log] client_ip */
+    char client_socket[64]; /* the same of its socket, where a PROXY header names another; "" */
+    char server_addr[64];   /* cut when a unix path is longer */
     char sni[SESSION_SNI_BYTES]; /* the name the client asked for; cut when longer */
+    char proxy_error[40];        /* what is wrong with the PROXY header; "" */
     char tls_error[160];         /* OpenSSL's words, or those of the hello's reader; "" */
     char tls[10];        /* "TLSv1.3" towards the client; "" when it is relayed undecrypted */
     char server_tls[10]; /* the same towards the server */
@@ -71,9 +73,9 @@ struct session_record {
     unsigned retries;
 };
 
-/* Writes the client as [log] client_ip wants it shown. */
-void session_record_set_client(struct session_record *record, const struct addr *client,
-                               enum client_ip how);
+/* Writes a client's address as [log] client_ip wants it shown; `shown` has room for that of
+   record->client. */
+void session_record_set_client(char *shown, const struct addr *client, enum client_ip how);
 
 /* The session's id as text: base 36, e.g. "0t8k3v-2f". `buffer` of 24 bytes; returned. */
 const char *session_id_text(uint64_t id, char *buffer);

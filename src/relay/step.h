@@ -11,8 +11,9 @@
 
 #include "relay/session.h"
 
+enum step step_proxy_header_run(struct session *session);
+
 enum step step_client_hello_run(struct session *session);
-enum step step_client_hello_expire(struct session *session);
 
 enum step step_route_run(struct session *session);
 
@@ -26,12 +27,15 @@ enum step step_connect_expire(struct session *session);
 void step_connect_succeeded(struct session *session);
 /* It does not, although it is connected: no other one is tried. `text` (may be NULL) says why. */
 enum step step_connect_server_tls_failed(struct session *session, int error, const char *text);
+/* It cannot be told who its client is. */
+enum step step_connect_announce_failed(struct session *session, int error);
 
 enum step step_announce_run(struct session *session);
+enum step step_announce_expire(struct session *session);
 
 enum step step_server_tls_run(struct session *session);
 enum step step_server_tls_turn(struct session *session);
-/* Of ANNOUNCE, too. */
+/* Of ANNOUNCE, too, once an SSLRequest was sent. */
 enum step step_server_tls_expire(struct session *session);
 
 /* Called once when the state is entered. */
@@ -76,17 +80,6 @@ enum step session_cut(struct session *session, enum close_reason reason);
 
 /* Over before the relay: the client is refused as the listener says. */
 enum step session_refuse(struct session *session, enum close_reason reason, enum refusal how);
-
-/* The session's words, made when there are none yet; NULL without memory. */
-struct session_words *session_words(struct session *session);
-
-/* Remembers the name that the client asks for: `length` bytes, kept in lower case and without a
-   trailing dot. An empty one is none. False without memory. */
-bool session_keep_sni(struct session *session, const char *name, size_t length) CULVERT_MUST_CHECK;
-
-/* Remembers why TLS failed, unless a reason was remembered before. Without memory it stays untold.
-   NULL: nothing. */
-void session_keep_words(struct session *session, const char *text);
 
 /* Closes the client's conn behind a last word. What the client has sent is read first, lest its
    kernel be told of a reset that overtakes the word. */

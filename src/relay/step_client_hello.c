@@ -2,38 +2,18 @@
 /*
  * step_client_hello.c - what the client asks for, before anyone is contacted.
  *
- * The hello is looked at with MSG_PEEK and stays in the kernel, for OpenSSL or for the server. An
- * edge comes with each segment, so a hello that is not whole yet waits for the next one; where no
- * more can come, the client has left.
+ * The hello stays in the kernel, for OpenSSL or for the server.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/clock.h"
 #include "net/postgres.h"
+#include "relay/preread.h"
 #include "relay/step.h"
 
 static_assert(CLIENT_HELLO_RAW_BYTES <= BUFFER_READ_BYTES, "the scratch memory holds a hello");
-
-static int64_t deadline_of(const struct session *session)
-{
-    return session->accepted_us / 1000 + session->listener->preread_timeout_ms;
-}
-
-/* More bytes are needed. */
-static enum step wait_for_more(struct session *session, bool has_some)
-{
-    struct conn *conn = &session->conn[FRONTEND];
-
-    /* Bytes that lie there hide an error from the next look. */
-    if (has_some && conn_peek_error(conn))
-        return session_client_left(session, ECONNRESET);
-    if (conn->hup_in)
-        return session_client_left(session, 0);
-    return STEP_WAIT;
-}
 
 static enum step refuse(struct session *session, const char *detail)
 {
@@ -75,7 +55,7 @@ static enum step read_opening(struct session *session, const unsigned char *byte
 {
     switch (postgres_opening_read(bytes, size)) {
     case POSTGRES_PARTIAL:
-        return wait_for_more(session, size > 0);
+        return preread_wait(session);
     case POSTGRES_SSL_REQUEST:
         session->is_starttls = true;
         return answer_request(session, POSTGRES_YES,
@@ -109,7 +89,7 @@ static enum step read_hello(struct session *session, const unsigned char *bytes,
     case CLIENT_HELLO_WHOLE:
         return keep_hello(session);
     case CLIENT_HELLO_PARTIAL:
-        return wait_for_more(session, size > 0);
+        return preread_wait(session);
     case CLIENT_HELLO_NOT_TLS:
     case CLIENT_HELLO_BROKEN:
     case CLIENT_HELLO_TOO_LARGE:
@@ -123,39 +103,19 @@ enum step step_client_hello_run(struct session *session)
     const struct listener_config *listener = session->listener;
     unsigned char *scratch = session->resources->scratch;
     bool has_opening = listener->starttls != STARTTLS_OFF && !session->is_starttls;
-    ssize_t count;
+    enum step step;
+    size_t count;
 
     if (!listener->peeks_hello && !has_opening)
         return STEP_NEXT;
-    if (listener->preread_timeout_ms > 0)
-        session_arm(session, deadline_of(session));
-    do
-        count = recv(session->conn[FRONTEND].fd, scratch, CLIENT_HELLO_RAW_BYTES, MSG_PEEK);
-    while (count == -1 && errno == EINTR);
-
-    if (count == 0)
-        return session_client_left(session, 0);
-    if (count == -1) {
-        if (errno != EAGAIN)
-            return session_client_left(session, errno);
-        return wait_for_more(session, false);
-    }
+    step = preread_look(session, CLIENT_HELLO_RAW_BYTES, &count);
+    if (step != STEP_NEXT)
+        return step;
     if (has_opening) {
-        enum step step = read_opening(session, scratch, (size_t)count);
-
+        step = read_opening(session, scratch, count);
         session->began_us = session_age_us(session); /* until now the client was waited for */
         if (step != STEP_NEXT || session->is_starttls || !listener->peeks_hello)
             return step;
     }
-    return read_hello(session, scratch, (size_t)count);
-}
-
-enum step step_client_hello_expire(struct session *session)
-{
-    if (clock_now_ms() < deadline_of(session)) {
-        session_arm(session, deadline_of(session));
-        return STEP_WAIT;
-    }
-    session->waited_for = FIRST_CLIENT;
-    return session_cut(session, CLOSE_CLIENT_TIMEOUT);
+    return read_hello(session, scratch, count);
 }

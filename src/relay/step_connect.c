@@ -346,3 +346,9 @@ enum step step_connect_server_tls_failed(struct session *session, int error, con
     attempt_failed(session, CLOSE_SERVER_TLS, error);
     return give_up(session);
 }
+
+enum step step_connect_announce_failed(struct session *session, int error)
+{
+    attempt_failed(session, close_reason_from_connect_error(error), error);
+    return give_up(session);
+}

@@ -632,6 +632,11 @@ bool tls_conn_was_lenient(const struct conn *conn)
     return conn_is_tls(conn) && tls_of(conn)->was_lenient;
 }
 
+SSL *tls_conn_ssl(const struct conn *conn)
+{
+    return tls_of(conn)->ssl;
+}
+
 const char *tls_conn_version(const struct conn *conn)
 {
     return SSL_get_version(tls_of(conn)->ssl);

@@ -31,6 +31,7 @@
 
 #include "core/base.h"
 #include "net/conn.h"
+#include "net/proxy_guard.h"
 #include "tls/tls_profile.h"
 
 extern const struct conn_ops conn_tls_ops;
@@ -79,7 +80,7 @@ const char *tls_conn_server_name(const struct conn *conn);
 /* Whether the conn speaks TLS. */
 static inline bool conn_is_tls(const struct conn *conn)
 {
-    return conn->method != NULL; /* there is no other method */
+    return conn->method != NULL && conn->method->ops != &proxy_guard_ops;
 }
 
 #endif

@@ -74,4 +74,7 @@ bool tls_context_accepts(const struct tls_context *context, SSL *ssl, char *text
    calls it for every SSL_CTX it makes. */
 void tls_conn_configure(SSL_CTX *ssl_ctx);
 
+/* The conn speaks TLS. */
+SSL *tls_conn_ssl(const struct conn *conn);
+
 #endif

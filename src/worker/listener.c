@@ -125,7 +125,7 @@ static void record_refusal(struct worker *worker, const struct listener_config *
         return;
     memset(&record, 0, sizeof(record));
     strncpy(record.listener, config->name, sizeof(record.listener) - 1);
-    session_record_set_client(&record, client, config->snapshot->process.client_ip);
+    session_record_set_client(record.client, client, config->snapshot->process.client_ip);
     record.id = worker->resources.next_id++;
     record.reason = reason;
     record.first = FIRST_CULVERT;

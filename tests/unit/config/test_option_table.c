@@ -39,6 +39,7 @@ static void write_row(const struct option *option, const char *value, unsigned *
     snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s%s", section->word,
              section->has_name ? " row" : "", option->key, value,
              option == &option_table[TLS_OPTION_KEY] ? "cert = x.pem\n" : "",
+             option == &option_table[LISTEN_ACCEPT_PROXY] ? "trusted_proxies = 10.0.0.0/8\n" : "",
              option == &option_table[LISTEN_STARTTLS] ? "sni_map = names.map\n" : "",
              option->section == SECTION_HEALTH ? health_needs(option) : "",
              option->section == SECTION_LISTEN && !is_bind ? "bind = 127.0.0.1:0\n" : "",

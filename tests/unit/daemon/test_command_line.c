@@ -177,6 +177,15 @@ static void test_the_quick_run_becomes_ini(void **state)
     assert_string_equal(line.sources.quick_ini, "[listen main]\nbind = :8080\nserver = a:1\n");
 }
 
+static void test_the_quick_run_tells_who_the_client_is(void **state)
+{
+    (void)state;
+    assert_true(PARSE("8080", "a:1", "--send-proxy", "v2"));
+    assert_string_equal(line.sources.quick_ini,
+                        "[listen main]\nbind = :8080\nserver = a:1\n"
+                        "[defaults]\nsend_proxy = v2\n");
+}
+
 static void test_the_quick_run_terminates_tls(void **state)
 {
     (void)state;
@@ -225,7 +234,8 @@ static void test_mistakes_are_answered_with_what_was_meant(void **state)
             "-c and a quick run exclude each other; override with -s instead");
     refused(PARSE("--tls", "x"),
             "--tls belongs to a quick run; for a file use -s listen.NAME.tls=PATH");
-    refused(PARSE("--send-proxy", "v2"), "--send-proxy is not available in this version");
+    refused(PARSE("--send-proxy", "v2"),
+            "--send-proxy belongs to a quick run; for a file use -s defaults.send_proxy=VERSION");
 }
 
 static void test_color_follows_the_conventions(void **state)
@@ -275,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_subcommands_keep_their_own_options),
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_the_quick_run_becomes_ini),
+        cmocka_unit_test(test_the_quick_run_tells_who_the_client_is),
         cmocka_unit_test(test_the_quick_run_terminates_tls),
         cmocka_unit_test(test_the_quick_run_adds_no_meaning_to_its_words),
         cmocka_unit_test(test_mistakes_are_answered_with_what_was_meant),
