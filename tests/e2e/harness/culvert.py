@@ -413,7 +413,8 @@ class Culvert:
                 record = {"text": line.decode("utf-8", "replace")}
             self.records_read.append(record)
             if record.get("event") == "session_end":
-                self.ends_by_client.setdefault(record.get("client"), []).append(record)
+                socket = record.get("client_socket") or record.get("client")
+                self.ends_by_client.setdefault(socket, []).append(record)
         return self.records_read
 
     def session_records(self):
