@@ -113,11 +113,6 @@ static bool usage_error(struct error *error, const char *option)
     return error_set(error, EX_USAGE, "unknown option %s%s", option, suggestion);
 }
 
-static bool not_available(struct error *error, const char *what)
-{
-    return error_set(error, EX_USAGE, "%s is not available in this version", what);
-}
-
 static bool set_color(struct command_line *line, const char *word, struct error *error)
 {
     if (strcmp(word, "auto") == 0)

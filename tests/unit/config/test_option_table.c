@@ -36,7 +36,7 @@ static void write_row(const struct option *option, const char *value, unsigned *
     bool is_pool = strcmp(option->key, "pool") == 0;
     char text[4096];
 
-    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s%s", section->word,
+    snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n%s%s%s%s%s%s%s%s%s", section->word,
              section->has_name ? " row" : "", option->key, value,
              option == &option_table[TLS_OPTION_KEY] ? "cert = x.pem\n" : "",
              option == &option_table[LISTEN_ACCEPT_PROXY] ? "trusted_proxies = 10.0.0.0/8\n" : "",

@@ -273,7 +273,7 @@ static void test_a_dribbled_header_runs_out_of_time(void **state)
     world.listener.preread_timeout_ms = 60;
     fd = relay_world_client(&world);
     for (size_t i = 0; i < sizeof(V1) - 3 && !list_is_empty(&world.resources.sessions); i++) {
-        (void)!send(fd, V1 + i, 1, MSG_NOSIGNAL);
+        (void)!send(fd, &V1[i], 1, MSG_NOSIGNAL);
         relay_world_run_for(&world, 4);
     }
     record = relay_world_last_record(&world);
