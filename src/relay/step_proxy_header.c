@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "core/clock.h"
 #include "net/proxy_guard.h"
 #include "net/proxy_header.h"
 #include "relay/preread.h"
+#include "relay/source_table.h"
 #include "relay/step.h"
 
 static_assert(PROXY_HEADER_MAX <= BUFFER_READ_BYTES, "the scratch memory holds a header");
@@ -39,16 +41,20 @@ static enum step go_on(struct session *session)
     return STEP_NEXT;
 }
 
-/* The rules are about the client, and about the proxy: the latter was admitted when it was
-   accepted. A connection of the proxy's is not dropped without a word. */
-static enum step admit(struct session *session)
+/* Rules and limits are about the client, too: the proxy was let in when it was accepted. A
+   connection of the proxy's is not dropped without a word. */
+static enum step let_in(struct session *session)
 {
     const struct listener_config *listener = session->listener;
 
-    if (listener_admits(listener, &session->client))
-        return go_on(session);
-    return session_refuse(session, CLOSE_DENIED,
-                          listener->deny_action == DENY_CLOSE ? REFUSE_CLOSE : REFUSE_RESET);
+    if (!listener_admits(listener, &session->client))
+        return session_refuse(session, CLOSE_DENIED,
+                              listener->deny_action == DENY_CLOSE ? REFUSE_CLOSE : REFUSE_RESET);
+    if (source_table_enter(session->resources->sources, listener, &session->client,
+                           clock_now_us() * 1000) != SOURCE_ADMITTED)
+        return session_refuse(session, CLOSE_LIMIT, REFUSE_RESET);
+    session->words->claim->holds_place = true;
+    return go_on(session);
 }
 
 static enum step take(struct session *session, const struct proxy_header *header)
@@ -62,7 +68,7 @@ static enum step take(struct session *session, const struct proxy_header *header
         return session_client_left(session, count == -1 ? errno : 0);
     if (!session_believe(session, header))
         return session_cut(session, CLOSE_NO_RESOURCES);
-    return header->has_addresses ? admit(session) : go_on(session);
+    return header->has_addresses ? let_in(session) : go_on(session);
 }
 
 static enum step read_header(struct session *session)
