@@ -300,21 +300,6 @@ static void end_drain(struct daemon *daemon)
     end_loop(daemon);
 }
 
-/* What the workers have ended with this reason so far. */
-static uint64_t count_closed(struct daemon *daemon, enum close_reason reason)
-{
-    const struct worker_shared *shared = worker_group_shared(daemon->group);
-    uint64_t count = 0;
-
-    for (unsigned i = 0; i < shared->worker_count; i++) {
-        const struct relay_counters *counters = worker_counters(shared->workers[i]);
-
-        for (unsigned j = 0; j < daemon->snapshot->tally_count; j++)
-            count += counter_get(&counters->tallies[j].closed[reason]);
-    }
-    return count;
-}
-
 static void on_drain_tick(evutil_socket_t fd, short events, void *argument)
 {
     struct daemon *daemon = argument;
@@ -337,7 +322,7 @@ static void on_drain_tick(evutil_socket_t fd, short events, void *argument)
         worker_group_cut(daemon->group, DRAIN_CUT_PER_TICK);
         break;
     case DRAIN_END:
-        daemon->cut_count = count_closed(daemon, CLOSE_DRAINED);
+        daemon->cut_count = worker_group_closed(daemon->group, CLOSE_DRAINED);
         end_drain(daemon);
         break;
     }

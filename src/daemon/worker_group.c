@@ -247,6 +247,19 @@ int worker_group_sessions(const struct worker_group *group)
     return atomic_load(&group->shared.sessions);
 }
 
+uint64_t worker_group_closed(const struct worker_group *group, enum close_reason reason)
+{
+    uint64_t count = 0;
+
+    for (unsigned i = 0; i < group->shared.worker_count; i++) {
+        const struct relay_counters *counters = worker_counters(group->workers[i]);
+
+        for (unsigned j = 0; j < group->snapshot->tally_count; j++)
+            count += counter_get(&counters->tallies[j].closed[reason]);
+    }
+    return count;
+}
+
 static void post(struct worker_group *group, unsigned number, const struct message *message)
 {
     if (!mailbox_post(worker_mailbox(group->workers[number]), message))

@@ -29,6 +29,9 @@ const struct bound_addr *worker_group_bound(const struct worker_group *group, un
 /* Sessions of all workers now. */
 int worker_group_sessions(const struct worker_group *group);
 
+/* Sessions that the workers have ended with this reason so far. */
+uint64_t worker_group_closed(const struct worker_group *group, enum close_reason reason);
+
 /* Stop accepting. */
 void worker_group_drain(struct worker_group *group);
 /* End up to `count` sessions, idle ones first. */
