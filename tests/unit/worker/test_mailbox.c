@@ -110,6 +110,26 @@ static void *post_many(void *argument)
     return NULL;
 }
 
+/* However often it is posted before it is delivered; afterwards a further one is news. */
+static void test_calls_are_one_message_until_it_is_delivered(void **state)
+{
+    const struct message calls = {.kind = MESSAGE_CALLS, .fd = -1};
+    struct owner owner;
+
+    owner_open(&owner, 1);
+    for (int i = 0; i < 3; i++)
+        assert_true(mailbox_post(&owner.mailbox, &calls));
+    owner_run(&owner);
+    assert_int_equal(owner.received, 1);
+    assert_int_equal(owner.last.kind, MESSAGE_CALLS);
+    owner.expected = 2;
+    assert_true(mailbox_post(&owner.mailbox, &calls));
+    owner_run(&owner);
+    assert_int_equal(owner.received, 2);
+    owner_close(&owner);
+    assert_false(mailbox_post(&owner.mailbox, &calls));
+}
+
 static void test_mailbox_loses_nothing_from_two_threads(void **state)
 {
     struct owner owner;
@@ -207,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mailbox_delivers_what_was_posted_before_the_loop_ran),
+        cmocka_unit_test(test_calls_are_one_message_until_it_is_delivered),
         cmocka_unit_test(test_mailbox_loses_nothing_from_two_threads),
         cmocka_unit_test(test_mailbox_close_hands_over_what_is_left_while_another_thread_posts),
         cmocka_unit_test(test_mailbox_refuses_after_close),
