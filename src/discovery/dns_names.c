@@ -339,11 +339,10 @@ static void name_free(struct dns_name *name)
 /* Frees names without users. Dropping an SRV name's targets may leave more of them. */
 static void sweep(struct dns_names *names)
 {
-    struct dns_name *name;
     struct dns_name *next;
 
-    HASH_ITER(hh, names->table, name, next)
-    {
+    for (struct dns_name *name = names->table; name != NULL; name = next) {
+        next = name->hh.next;
         if (name->users > 0 || name->is_asking)
             continue;
         forget_answer(name);

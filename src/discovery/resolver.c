@@ -131,6 +131,11 @@ static void reap(struct resolver *resolver)
     }
 }
 
+static bool is_sooner(const struct timeval *a, const struct timeval *b)
+{
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_usec < b->tv_usec;
+}
+
 /* Arms the timer for the first retry or timeout of any channel. */
 static void arm(struct resolver *resolver)
 {
@@ -147,7 +152,7 @@ static void arm(struct resolver *resolver)
         is_needed = true;
         if (channel->is_lost && (due->tv_sec > 0 || due->tv_usec > 100000))
             *due = (struct timeval){.tv_usec = 100000};
-        if (timercmp(due, &first, <))
+        if (is_sooner(due, &first))
             first = *due;
     }
     if (resolver->channels != NULL && resolver->channels->next != NULL && !is_needed)
