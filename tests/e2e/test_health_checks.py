@@ -57,6 +57,8 @@ def test_a_dead_server_is_found_and_comes_back(culvert):
         assert read_line(connect(relay.address())) == "two"
     assert relay.metric("culvert_connects_total", server="one", result="refused") == before
     assert relay.metric("culvert_server_state", server="one", state="down") == 1
+    assert relay.metric("culvert_server_transitions_total", server="one", to="down",
+                        cause="check") == 1
     state = health_of(relay, "one")
     assert state["result"] == "refused" and not state["up"] and state["state"] == "down"
 
