@@ -210,6 +210,26 @@ def test_checking_a_configuration_asks_nobody(culvert):
         assert dns.questions == []
 
 
+def test_on_remove_ends_sessions(culvert):
+    """on_remove = reset: those of the server that left, with a reason; the others go on."""
+    first = Listener(host="127.0.0.1")
+    second = Listener(host="127.0.0.2", port=first.port)
+    with ScriptedDns() as dns:
+        dns.a["db.test"] = ["127.0.0.1"]
+        relay = culvert(sections(dns, f"db db.test:{first.port}", pool={"on_remove": "reset"}))
+        wait_servers(relay, [f"db@127.0.0.1:{first.port}"])
+        old = [echo(relay, first) for _ in range(5)]
+        dns.a["db.test"] = ["127.0.0.2"]
+        for client, conn in old:
+            client.expect_end(RST)
+            conn.discard()
+        relay.wait_record(lambda one: one.get("reason") == "server_down", 5, "the sessions' reason")
+        relay.wait_record(lambda one: one.get("event") == "server_state" and one.get("cause") == "dns", 5, "the server's")
+        client, conn = echo(relay, second)
+        client.discard()
+        conn.discard()
+
+
 @needs("dnsmasq")
 def test_dnsmasq_addresses_and_srv_records(culvert, tmp_path):
     """A real DNS server: addresses, tiers by priority, ports and weights of SRV records, changes."""
