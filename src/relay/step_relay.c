@@ -260,8 +260,7 @@ enum step step_relay_run(struct session *session)
         session_queue(session, wait);
         /* A source that is not being read cannot tell of its reset by events: the tick looks. */
         if (wait == FLOW_WAITS_FOR_DESTINATION || wait == FLOW_WAITS_FOR_BUFFER ||
-            wait == FLOW_WAITS_FOR_RATE ||
-            (wait == FLOW_WAITS_FOR_NOTHING && side == active))
+            wait == FLOW_WAITS_FOR_RATE || (wait == FLOW_WAITS_FOR_NOTHING && side == active))
             relay_recheck(session->resources, &session->conn[side]);
     }
     note_first_end(session);

@@ -70,11 +70,42 @@ static void test_listeners_share_the_lists_of_defaults(void **state)
     config_destroy(config);
 }
 
+static void test_limits_and_rates(void **state)
+{
+    struct config *config = load_good("[limits]\nmax_connections_per_ip = 7\n"
+                                      "connection_rate = 2k/s\nconnection_rate_per_ip = 20/s\n"
+                                      "ipv6_prefix = 56\ntracked_ips = 1000\n"
+                                      "[listen x]\nbind = :0\nserver = 10.0.0.1:1\n"
+                                      "max_connections_per_ip = 3\nconnection_rate = 5/s\n"
+                                      "connection_rate_per_ip = 1/s\nupload_rate = 1m/s\n");
+    struct snapshot *snapshot = config_snapshot(config);
+    const struct process_config *process = &snapshot->process;
+    const struct listener_config *listener = &snapshot->listeners[0];
+
+    (void)state;
+    assert_int_equal(process->per_source.max_connections, 7);
+    assert_int_equal(process->per_source.connection_rate.per_s, 20);
+    assert_int_equal(process->per_source.connection_rate.burst, 20);
+    assert_int_equal(process->connection_rate.per_s, 2000);
+    assert_int_equal(process->connection_rate.burst, 200);
+    assert_int_equal(process->ipv6_prefix, 56);
+    assert_int_equal(process->tracked_ips, 1000);
+    assert_int_equal(listener->per_source.max_connections, 3);
+    assert_int_equal(listener->per_source.connection_rate.burst, 1);
+    assert_int_equal(listener->connection_rate.burst, 1); /* never less than one */
+    assert_int_equal(listener->upload_rate.per_s, 1 << 20);
+    assert_int_equal(listener->upload_rate.burst, (1 << 20) / 20);
+    assert_int_equal(listener->download_rate.per_s, 0);
+    snapshot_unref(snapshot);
+    config_destroy(config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_deny_wins_and_allow_shuts_out_the_others),
         cmocka_unit_test(test_listeners_share_the_lists_of_defaults),
+        cmocka_unit_test(test_limits_and_rates),
     };
     return cmocka_run_group_tests(tests, fixture_set_up, fixture_tear_down);
 }

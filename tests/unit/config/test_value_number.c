@@ -130,6 +130,24 @@ static void test_other_types_are_no_numbers(void **state)
     assert_string_equal(error.text, "'bind' is no number");
 }
 
+static void test_rates_count_things_or_bytes(void **state)
+{
+    (void)state;
+    expect_number(LISTEN_CONNECTION_RATE, "100/s", 100);
+    expect_number(LISTEN_CONNECTION_RATE, "2k/s", 2000);
+    expect_number(LISTEN_UPLOAD_RATE, "2k/s", 2048);
+    expect_number(LISTEN_UPLOAD_RATE, "1MiB/s", 1 << 20);
+    expect_number(LISTEN_UPLOAD_RATE, "8g/s", INT64_C(1) << 33);
+    expect_number(LISTEN_UPLOAD_RATE, "off", 0);
+    expect_number(LISTEN_UPLOAD_RATE, "0", 0);
+    expect_refused(LISTEN_UPLOAD_RATE, "9g/s", "must be from 1/s to 8g/s");
+    expect_refused(LISTEN_UPLOAD_RATE, "0/s", "must be from 1/s");
+    expect_refused(LISTEN_UPLOAD_RATE, "1m", "is no rate such as 4096/s");
+    expect_refused(LISTEN_CONNECTION_RATE, "100", "is no rate such as 100/s");
+    expect_refused(LISTEN_CONNECTION_RATE, "100/m", "is no rate");
+    expect_refused(LISTEN_CONNECTION_RATE, "1g/s", "is no rate");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -139,6 +157,7 @@ int main(void)
         cmocka_unit_test(test_sizes_are_of_1024),
         cmocka_unit_test(test_percents_and_modes),
         cmocka_unit_test(test_digits_stop_at_the_limit),
+        cmocka_unit_test(test_rates_count_things_or_bytes),
         cmocka_unit_test(test_other_types_are_no_numbers),
     };
 
