@@ -45,7 +45,7 @@ static bool is_loop(struct session *session, const struct addr *destination)
     const struct relay_resources *resources = session->resources;
 
     if (resources->own_connects != NULL &&
-        own_connects_has(resources->own_connects, &session->client, destination)) {
+        own_connects_has(resources->own_connects, session_client_socket(session), destination)) {
         log_loop(session, destination,
                  "a connection of culvert's own was redirected to it: let the rule pass over them");
         return true;

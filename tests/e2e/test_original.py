@@ -210,6 +210,19 @@ def test_the_right_outlives_the_change_of_user(culvert):
 
 
 @in_network_namespace()
+def test_the_proxy_header_names_where_the_client_wanted_to_go(culvert):
+    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    server = Listener(host="10.5.0.1", port=80)
+    relay = culvert(original(send_proxy="v1"), user=USER)
+    redirect("output", port_of(relay.address()), f"meta skuid {USER} return")
+    client = connect(server.address)
+    served = server.accept()
+    host, _, port = client.name.rpartition(":")
+    served.expect(f"PROXY TCP4 {host} 10.5.0.1 {port} 80\r\n".encode())
+    exchange(client, served)
+
+
+@in_network_namespace()
 def test_tls_to_where_the_client_wanted_to_go(culvert):
     """The certificate must be for the name that the client asks for, else for the address it dialled."""
     run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
