@@ -266,3 +266,46 @@ def test_clients_of_a_unix_socket(culvert):
     server.accept().expect(b"x")
     (session,) = relay.sessions()
     assert (session["client"], session["client_socket"]) == (CLIENT, "unix:")
+
+
+def test_rules_are_about_the_proxy_and_the_client(culvert):
+    server = Listener()
+    relay = culvert(taking_headers(server, trusted="127.0.0.0/8",
+                                   deny="192.0.2.0/24 127.0.0.2"))
+    client = connect(relay.address())
+    client.send(v1())
+    client.wait_reset()
+    log = relay.record_of(client)
+    assert (log["reason"], log["client"]) == ("denied", CLIENT)
+    proxy = connect(relay.address(), source="127.0.0.2")
+    offer(proxy, v1("TCP4 198.51.100.1 203.0.113.5 1 2"))
+    proxy.wait_reset()
+    other = connect(relay.address())
+    other.send(v1("TCP4 198.51.100.1 203.0.113.5 1 2") + b"x")
+    server.accept().expect(b"x")
+
+
+def test_limits_count_the_proxy_and_the_client(culvert):
+    """A client that its header names counts for its address, whatever proxy it comes by; a proxy
+    does not escape its own limit by naming others (PP31). Places are given back."""
+    server = EchoServer()
+    sections = taking_headers(server, max_connections_per_ip="2")
+    relay = culvert(sections)
+    for _ in range(2):
+        same = [connect(relay.address(), source=f"127.0.0.{number}") for number in (2, 3, 4)]
+        for number, client in enumerate(same):
+            offer(client, v1() + b"x")
+            if number < 2:
+                client.expect(b"x")
+        same[2].wait_reset()
+        log = relay.record_of(same[2])
+        assert (log["reason"], log["client"]) == ("limit", CLIENT)
+        spoofers = [connect(relay.address(), source="127.0.0.5") for _ in range(3)]
+        for number, client in enumerate(spoofers):
+            offer(client, v1(f"TCP4 198.51.100.{number + 1} 203.0.113.5 1 2") + b"x")
+            if number < 2:
+                client.expect(b"x")
+        spoofers[2].wait_reset()
+        for client in same + spoofers:
+            client.close()
+        relay.wait_idle()

@@ -150,6 +150,32 @@ static void test_the_claimed_address_chooses_the_route(void **state)
     close_world(&world);
 }
 
+/* The proxy was let in when it was accepted; `allow` and `deny` are asked about its client, too. */
+static void test_a_denied_client_of_a_trusted_proxy(void **state)
+{
+    struct relay_world world;
+    struct address_list denied;
+    struct prefix prefix;
+    struct error error = {0};
+    struct session_record record;
+    int fd, server;
+
+    open_world(&world, ACCEPT_PROXY_REQUIRED, "127.0.0.0/8");
+    assert_true(prefix_parse("192.0.2.0/24", 12, &prefix, &error));
+    address_list_init(&denied, address_set_create(&prefix, 1));
+    world.listener.deny = &denied;
+    fd = relay_world_client(&world);
+    send_all(fd, V1, sizeof(V1) - 1);
+    record = relay_world_last_record(&world);
+    assert_int_equal(record.reason, CLOSE_DENIED);
+    assert_string_equal(record.client, "192.0.2.1:50000");
+    assert_string_equal(record.client_socket, "127.0.0.1:1");
+    assert_false(relay_world_try_accept(&world, 0, &server));
+    peer_close(&fd);
+    address_list_release(&denied);
+    close_world(&world);
+}
+
 static void check_refused(struct relay_world *world, const char *bytes, size_t size,
                           const char *fault)
 {
@@ -291,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_a_header_may_be_cut_at_any_byte),
         cmocka_unit_test(test_a_second_header_is_payload),
         cmocka_unit_test(test_the_claimed_address_chooses_the_route),
+        cmocka_unit_test(test_a_denied_client_of_a_trusted_proxy),
         cmocka_unit_test(test_wrong_headers_are_refused_and_no_server_is_asked),
         cmocka_unit_test(test_who_is_not_trusted_is_refused_where_a_header_is_required),
         cmocka_unit_test(test_optional_headers_of_the_trusted),
