@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/text.h"
+#include "pool/server_change.h"
 
 const char *discovered_name(const char *name, const struct addr *addr, char *buffer)
 {
@@ -91,6 +92,18 @@ static struct server *add(struct server_group *group, const struct wanted_server
     return server;
 }
 
+/* A server that joins others is news; the first ones are what the pool begins with. */
+static void tell_of(const struct server_group *group, struct server *server, int64_t now_ms)
+{
+    if (!group->was_filled) {
+        server_change_mark(server, SERVER_CAUSE_DNS, now_ms);
+        return;
+    }
+    atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
+    server_change_note(group->pool, server, SERVER_STATE_DOWN, SERVER_CAUSE_DNS,
+                       "new in the answer", now_ms);
+}
+
 bool pool_update_apply(struct server_group *group, const struct wanted_server *wanted,
                        unsigned count, int64_t now_ms, server_removed removed, void *argument,
                        struct pool_changes *changes)
@@ -117,8 +130,7 @@ bool pool_update_apply(struct server_group *group, const struct wanted_server *w
             changes->refused++;
             continue;
         }
-        if (group->was_filled)
-            atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
+        tell_of(group, server, now_ms);
         group->servers[group->count++] = server;
         changes->added++;
     }

@@ -68,6 +68,8 @@ def test_sessions_stay_when_the_address_changes(culvert):
         # Without sessions it is not shown any more.
         wait_servers(relay, [f"db@127.0.0.2:{first.port}"])
         relay.wait_record(lambda one: one.get("event") == "dns_answer" and one.get("removed") == 1, 5, "the change in the log")
+        relay.wait_record(lambda one: one.get("event") == "server_state" and one.get("to") == "up", 5, "the new server's state")
+        assert relay.metric("culvert_server_transitions_total", to="up", cause="dns") == 1
 
 
 @pytest.mark.parametrize("mood, result", [

@@ -24,6 +24,8 @@ static int setup(void **state)
     (void)state;
     memset(&fixture, 0, sizeof(fixture));
     assert_true(pool_init(&fixture.pool, 4, 1));
+    fixture.pool.name = strdup("p");
+    assert_non_null(fixture.pool.name);
     assert_true(pool_prepare(&fixture.pool));
     fixture.group = (struct server_group){.pool = &fixture.pool, .model = &model};
     return 0;
