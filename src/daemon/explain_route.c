@@ -236,14 +236,14 @@ static const char *order_of(enum balance balance)
     return "";
 }
 
-/* Whether some servers are known by name alone. */
-static bool has_names(const struct pool_members *members)
+/* Whether there are servers that only the DNS knows. */
+static bool has_names(const struct snapshot *snapshot, const struct pool *pool)
 {
-    for (unsigned i = 0; i < members->server_count; i++) {
-        if (!server_has_address(members->servers[i]))
+    for (unsigned i = 0; i < snapshot->source_count; i++) {
+        if (snapshot->sources[i].pool == pool)
             return true;
     }
-    return members->server_count == 0;
+    return false;
 }
 
 static bool print_servers(const struct question *question, const struct pool *pool, FILE *out)
@@ -273,7 +273,7 @@ static bool print_servers(const struct question *question, const struct pool *po
         for (unsigned k = 0; k < tier->count; k++)
             print_server(is_ordered ? ++number : 0, tier->servers[k], out);
     }
-    if (has_names(members))
+    if (has_names(question->listener->snapshot, pool))
         fputs("  names are looked up at run time: their addresses are servers, too, and have their "
               "own places in the order\n",
               out);

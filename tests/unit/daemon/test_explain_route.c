@@ -14,6 +14,7 @@
 #define CONFIGURATION                                                                              \
     "[listen https]\nbind = 127.0.0.1:8443\npool = rest\n"                                         \
     "[listen plain]\nbind = :0\npool = app\n"                                                      \
+    "[listen named]\nbind = 127.0.0.1:8445\nserver = db.test:5432\n"                               \
     "[listen shut]\nbind = 127.0.0.1:8444\n"                                                       \
     "[route api]\nlisten = https\nsni = api.example.com\nalpn = h2\npool = app\n"                  \
     "[route wild]\nlisten = https\nsni = *.example.com\npool = app\n"                              \
@@ -92,13 +93,23 @@ static void test_servers_come_in_the_order_of_the_key(void **state)
     has("give --from ADDRESS to see the order\n    -  a ");
 }
 
+static void test_servers_by_name_are_not_known(void **state)
+{
+    (void)state;
+    assert_true(ask("named", "192.0.2.1", NULL, NULL));
+    has("pool      named, leastconn");
+    has("  names are looked up at run time");
+    assert_true(ask("plain", "192.0.2.1", NULL, NULL));
+    assert_null(strstr(answer, "looked up"));
+}
+
 static void test_questions_without_sense_are_refused(void **state)
 {
     (void)state;
     assert_false(ask("htps", NULL, NULL, NULL));
-    has("culvert: there is no listener 'htps'; there is: https, plain, shut\n");
+    has("culvert: there is no listener 'htps'; there is: https, plain, named, shut\n");
     assert_false(ask(NULL, NULL, NULL, NULL));
-    has("culvert: which listener? add --listen; there is: https, plain, shut\n");
+    has("culvert: which listener? add --listen; there is: https, plain, named, shut\n");
     assert_false(ask("plain", "example.com", NULL, NULL));
     has("--from wants an IP address, perhaps with a port, not 'example.com'\n");
     assert_false(ask("plain", "", NULL, NULL));
@@ -120,6 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_route_is_named_with_its_reason),
         cmocka_unit_test(test_servers_come_in_the_order_of_the_key),
+        cmocka_unit_test(test_servers_by_name_are_not_known),
         cmocka_unit_test(test_questions_without_sense_are_refused),
     };
 
