@@ -14,6 +14,7 @@
 #include "pool/pool_queue.h"
 #include "relay/backend_open.h"
 #include "relay/session_wait.h"
+#include "relay/session_words.h"
 #include "relay/step.h"
 
 static void log_server_state(const struct session *session, enum log_level level,
@@ -107,12 +108,9 @@ static uint64_t hash_of(const struct session *session)
     struct addr dialled = {.family = AF_UNSPEC};
     struct hash_client client = {
         .source = &session->client, .destination = &dialled, .sni = session_sni(session)};
-    struct sockaddr_storage local;
-    socklen_t length = sizeof(local);
 
-    if (key == HASH_DESTINATION &&
-        getsockname(session->conn[FRONTEND].fd, (struct sockaddr *)&local, &length) == 0)
-        addr_from_sockaddr(&dialled, (struct sockaddr *)&local, length);
+    if (key == HASH_DESTINATION)
+        session_destination(session, &dialled);
     return hash_key_of(key, &client);
 }
 

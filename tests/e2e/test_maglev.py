@@ -152,3 +152,22 @@ def test_the_next_server_is_tried_in_the_order_of_the_key(culvert):
         assert ask(relay, CLIENTS[0]) == "only"
         counts.add(relay.metric("culvert_connects_total", result="refused") - before)
     assert len(counts) == 1
+
+
+@pytest.mark.parametrize("key, claims", [
+    ("source", [f"TCP4 192.0.2.{i} 203.0.113.5 50000 443" for i in range(30)]),
+    ("destination", [f"TCP4 192.0.2.1 203.0.113.{i} 50000 443" for i in range(30)]),
+])
+def test_addresses_of_a_proxy_header_count(culvert, key, claims):
+    servers = [NamedServer(name) for name in "abc"]
+    relay = culvert(relay_to(lines(servers), pool=maglev(hash_key=key), listen={
+        "accept_proxy": "required", "trusted_proxies": "127.0.0.0/8"}))
+
+    def ask_as(claim, source):
+        with connect(relay.address(), source=source) as client:
+            client.send(f"PROXY {claim}\r\n".encode())
+            return read_line(client)
+
+    first = {claim: ask_as(claim, "127.0.0.1") for claim in claims}
+    assert set(first.values()) == {"a", "b", "c"}
+    assert {claim: ask_as(claim, "127.0.0.9") for claim in claims} == first
