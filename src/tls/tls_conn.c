@@ -367,8 +367,10 @@ static enum io_result write_gathered(struct tls_conn *tls, const unsigned char *
     if (sent == IO_MOVED)
         return result;
     tls->sealed = (uint32_t)(total - *taken);
+    if (sent == IO_FAILED)
+        return fail_writing(tls); /* and ready_out stays: no event would bring the next call */
     tls->bio.conn->ready_out = false;
-    return sent == IO_BLOCKED ? IO_BLOCKED : fail_writing(tls);
+    return IO_BLOCKED;
 }
 
 /* The records that an earlier write left behind. */
