@@ -638,20 +638,3 @@ SSL *tls_conn_ssl(const struct conn *conn)
 {
     return tls_of(conn)->ssl;
 }
-
-const char *tls_conn_version(const struct conn *conn)
-{
-    return SSL_get_version(tls_of(conn)->ssl);
-}
-
-bool tls_conn_is_resumed(const struct conn *conn)
-{
-    return SSL_session_reused(tls_of(conn)->ssl) == 1;
-}
-
-const char *tls_conn_server_name(const struct conn *conn)
-{
-    const char *name = SSL_get_servername(tls_of(conn)->ssl, TLSEXT_NAMETYPE_host_name);
-
-    return name != NULL ? name : "";
-}

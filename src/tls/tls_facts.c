@@ -7,6 +7,7 @@
 #include <openssl/x509.h>
 #include <string.h>
 
+#include "tls/tls_conn.h"
 #include "tls/tls_internal.h"
 
 /* The last one of the subject, which is the most specific. A name with a NUL in it would be read as
@@ -60,4 +61,24 @@ void tls_facts_release(struct tls_facts *facts)
 {
     OPENSSL_free(facts->common_name);
     facts->common_name = NULL;
+}
+
+/* ---- of tls_conn.h, one at a time -------------------------------------------------------------
+ */
+
+const char *tls_conn_version(const struct conn *conn)
+{
+    return SSL_get_version(tls_conn_ssl(conn));
+}
+
+bool tls_conn_is_resumed(const struct conn *conn)
+{
+    return SSL_session_reused(tls_conn_ssl(conn)) == 1;
+}
+
+const char *tls_conn_server_name(const struct conn *conn)
+{
+    const char *name = SSL_get_servername(tls_conn_ssl(conn), TLSEXT_NAMETYPE_host_name);
+
+    return name != NULL ? name : "";
 }
