@@ -83,11 +83,14 @@ enum connect_result {
 };
 const char *connect_result_word(enum connect_result result); /* ok refused timeout … */
 
-/* One worker's shard of what is counted about a server; it alone writes. */
+/* One worker's shard of what is counted about a server; it alone writes. It fills whole cache
+   lines; the shards of a server begin at one. */
 struct server_counters {
-    _Alignas(CACHE_LINE_BYTES) struct counter connects[CONNECT_RESULT_COUNT];
+    struct counter connects[CONNECT_RESULT_COUNT];
     struct counter ejections; /* transitions to ejected, by failed connects */
     struct counter returns;   /* and back to up */
+    char padding[CACHE_LINE_BYTES -
+                 (CONNECT_RESULT_COUNT + 2) * sizeof(struct counter) % CACHE_LINE_BYTES];
 };
 
 /* What a server is; texts are copied. */
