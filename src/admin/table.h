@@ -14,7 +14,7 @@
 
 enum column_kind {
     COLUMN_TEXT,
-    COLUMN_LIST, /* an array of strings */
+    COLUMN_LIST,  /* an array of strings */
     COLUMN_TALLY, /* an object of counts: those that are not 0, as "ok=7, refused=2" */
     COLUMN_COUNT,
     COLUMN_BYTES,   /* for people "1.2 MB", for programs the number */

@@ -9,8 +9,8 @@
 #include "config/diagnostics.h"
 #include "config/settings.h"
 
-/* Reports an `original` server that is not alone, is to be checked or whose clients dial no address,
-   and a pool with two kinds of source addresses. */
+/* Reports an `original` server that is not alone, is to be checked or whose clients dial no
+   address, and a pool with two kinds of source addresses. */
 void validate_outgoing(const struct settings *settings, struct diagnostics *diagnostics);
 
 #endif

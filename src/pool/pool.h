@@ -31,7 +31,7 @@ struct pool_options {
     int64_t fail_timeout_ms; /* window, and length of the first ejection */
     int64_t connect_timeout_ms;
     int connect_retries;
-    int discovery_min; /* an answer of the DNS with fewer servers does not count */
+    int discovery_min;          /* an answer of the DNS with fewer servers does not count */
     int queue_size;             /* sessions that may wait for a place; 0: they are refused */
     int64_t queue_timeout_ms;   /* 0: they wait as long as it takes */
     enum server_gone on_down;   /* sessions on a server whose checks fail */

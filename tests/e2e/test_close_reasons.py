@@ -11,8 +11,8 @@ from harness.strace import inject, needs_strace
 from harness.tls import TC, TS, Plane
 from harness.wait import wait_until
 
-# Without rules that deny, nobody can cause these.
-NOT_REACHABLE = {"internal", "denied"}
+# Nobody can cause this from outside.
+NOT_REACHABLE = {"internal"}
 TESTED = set()
 
 
@@ -296,6 +296,68 @@ def test_tls_truncated(culvert):
     client.cut()
     served.expect_end(RST)
     assert check(relay, client, "tls_truncated", "relay")["first"] == "client"
+
+
+@reason("bad_proxy_header")
+def test_bad_proxy_header(culvert):
+    relay = culvert(relay_to(Listener(), listen={"accept_proxy": "required"}))
+    client = connect(relay.address())
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    client.expect_end(RST)
+    assert check(relay, client, "bad_proxy_header", "preread")["proxy_error"]
+
+
+@reason("denied")
+def test_denied(culvert):
+    """The proxy may connect, the client that it speaks for may not."""
+    relay = culvert(relay_to(Listener(), listen={
+        "accept_proxy": "required", "trusted_proxies": "127.0.0.0/8", "deny": "192.0.2.0/24"}))
+    client = connect(relay.address())
+    client.send(b"PROXY TCP4 192.0.2.7 192.0.2.1 1000 80\r\n")
+    client.expect_end(RST)
+    assert check(relay, client, "denied", "preread")["client"] == "192.0.2.7:1000"
+
+
+FULL = {"max_connections": 1, "queue_size": 1, "queue_timeout": "60s"}
+
+
+def fill(culvert, **pool):
+    """A relay whose only place is taken by the client given back with it."""
+    server = Listener()
+    relay = culvert(relay_to(server, pool={**FULL, **pool}))
+    return relay, pair(relay, server)
+
+
+@reason("queue_timeout")
+def test_queue_timeout(culvert):
+    relay, _first = fill(culvert, queue_timeout="200ms")
+    client = connect(relay.address())
+    client.expect_end(RST)
+    assert check(relay, client, "queue_timeout", "queue")["queue_s"] >= 0.2
+
+
+@reason("queue_full")
+def test_queue_full(culvert):
+    relay, _first = fill(culvert)
+    waiting = connect(relay.address())
+    wait_until(lambda: relay.get_json("/api/v1/pools")["pools"][0]["waiting"] == 1, 5,
+               "the first client to wait")
+    client = connect(relay.address())
+    client.expect_end(RST)
+    check(relay, client, "queue_full", "connect")
+    waiting.rst()
+
+
+@reason("server_down")
+def test_server_down(culvert):
+    server = Listener()
+    relay = culvert({**relay_to(server, pool={"health": "up", "on_down": "reset"}),
+                     "health up": {"interval": "200ms", "timeout": "200ms", "fall": 1}})
+    client, served = pair(relay, server)
+    exchange(client, served)
+    server.close()
+    client.expect_end(RST, seconds=20)
+    check(relay, client, "server_down", "relay")
 
 
 @reason("drained")

@@ -49,7 +49,7 @@ BROKEN = {
     "two equal routes": (GOOD + "[pool p]\nserver = 127.0.0.1:9\n"
                          "[route a]\nlisten = main\nsource = 10.0.0.0/8\npool = p\n"
                          "[route b]\nlisten = main\nsource = 10.0.0.0/8\npool = p\n", None),
-    "feature of a later version": (GOOD + "[defaults]\naccept_proxy = required\n", 7),
+    "feature of a later version": (GOOD + "[defaults]\nfast_open = 5\n", 7),
     "empty file": ("", None),
     "only comments": ("# nothing\n; here\n", None),
     "UTF-16": (GOOD.encode("utf-16").decode("latin-1"), None),

@@ -181,9 +181,8 @@ static void test_the_quick_run_tells_who_the_client_is(void **state)
 {
     (void)state;
     assert_true(PARSE("8080", "a:1", "--send-proxy", "v2"));
-    assert_string_equal(line.sources.quick_ini,
-                        "[listen main]\nbind = :8080\nserver = a:1\n"
-                        "[defaults]\nsend_proxy = v2\n");
+    assert_string_equal(line.sources.quick_ini, "[listen main]\nbind = :8080\nserver = a:1\n"
+                                                "[defaults]\nsend_proxy = v2\n");
 }
 
 static void test_the_quick_run_terminates_tls(void **state)

@@ -365,7 +365,7 @@ static void test_a_server_in_slow_start_gets_its_share_from_each_policy(void **s
 static void test_a_server_in_slow_start_serves_when_it_is_alone(void **state)
 {
     static const enum balance some[] = {BALANCE_LEASTCONN, BALANCE_ROUNDROBIN, BALANCE_RANDOM,
-                                       BALANCE_FIRST, BALANCE_MAGLEV};
+                                        BALANCE_FIRST, BALANCE_MAGLEV};
     unsigned counts[MOST_SERVERS];
 
     (void)state;
