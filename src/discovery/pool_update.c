@@ -59,14 +59,15 @@ static void remove_unwanted(struct server_group *group, const struct wanted_serv
     group->count = kept;
 }
 
+/* A weight that an operator has set stays until the answer gives another than before. */
 static void take_over(struct server *server, const struct wanted_server *wanted,
                       struct pool_changes *changes)
 {
-    int weight = atomic_load_explicit(&server->weight, memory_order_relaxed);
-
-    if (weight == wanted->weight && server->priority == wanted->priority)
+    if (server->given_weight == wanted->weight && server->priority == wanted->priority)
         return;
-    atomic_store_explicit(&server->weight, wanted->weight, memory_order_relaxed);
+    if (server->given_weight != wanted->weight)
+        atomic_store_explicit(&server->weight, wanted->weight, memory_order_relaxed);
+    server->given_weight = wanted->weight;
     server->priority = wanted->priority;
     changes->changed++;
 }

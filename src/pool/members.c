@@ -73,6 +73,7 @@ static struct server *bring_back(struct server *server, const struct server_opti
 {
     server->priority = options->priority;
     atomic_store_explicit(&server->weight, options->weight, memory_order_relaxed);
+    server->given_weight = options->weight;
     atomic_store_explicit(&server->max_connections, options->max_connections, memory_order_relaxed);
     atomic_store_explicit(&server->is_removed, false, memory_order_relaxed);
     return server;
@@ -247,10 +248,22 @@ static void reclaim_members(struct pool *pool)
     }
 }
 
-static bool is_unused(const struct server *server, int64_t before_ms)
+/* Whether sessions may be choosing it: removed, perhaps, but not published so yet. */
+static bool is_member(const struct pool *pool, const struct server *server)
+{
+    const struct pool_members *members = atomic_load_explicit(&pool->members, memory_order_relaxed);
+
+    for (unsigned i = 0; members != NULL && i < members->server_count; i++) {
+        if (members->servers[i] == server)
+            return true;
+    }
+    return false;
+}
+
+static bool is_unused(const struct pool *pool, const struct server *server, int64_t before_ms)
 {
     return atomic_load_explicit(&server->is_removed, memory_order_relaxed) &&
-           server->removed_ms <= before_ms &&
+           server->removed_ms <= before_ms && !is_member(pool, server) &&
            atomic_load_explicit(&server->users, memory_order_acquire) == 0;
 }
 
@@ -263,7 +276,7 @@ void pool_reclaim(struct pool *pool, int64_t before_ms)
     for (unsigned i = 0; i < pool->server_count; i++) {
         struct server *server = pool->servers[i];
 
-        if (server == NULL || !is_unused(server, before_ms))
+        if (server == NULL || !is_unused(pool, server, before_ms))
             continue;
         pool->servers[i] = NULL;
         server_free(server);

@@ -136,7 +136,8 @@ void pool_members_leave(struct pool_members *members);
 
 /*
  * Frees members that no worker looks at, and removed servers that no session looks at and that were
- * removed at `before_ms` or earlier. While members are retired no server is freed.
+ * removed at `before_ms` or earlier. While members are retired no server is freed, and none that is
+ * still among the members published last.
  */
 void pool_reclaim(struct pool *pool, int64_t before_ms);
 

@@ -89,6 +89,7 @@ struct server *server_create(const struct server_options *options, unsigned work
     server->counters = make_shards(workers);
     server->shard_count = workers;
     atomic_init(&server->weight, options->weight);
+    server->given_weight = options->weight;
     atomic_init(&server->max_connections, options->max_connections);
     atomic_init(&server->admin, options->admin);
     if (!is_good || server->counters == NULL) {

@@ -148,6 +148,7 @@ struct server {
     _Atomic int ejections; /* in a row: the next one lasts twice as long */
 
     /* The control thread's. */
+    int given_weight;        /* by its line or the DNS; an operator may have set another since */
     int64_t removed_ms;      /* when it ceased to be a member */
     char changed_detail[96]; /* of the last change but passive ones; "" */
     uint64_t changes[SERVER_CAUSE_COUNT][SERVER_STATE_COUNT]; /* how often; not the passive ones */

@@ -124,6 +124,23 @@ static void test_weight_and_priority_are_taken_over(void **state)
     assert_int_equal(fixture.group.servers[0]->priority, 20);
 }
 
+static void test_a_weight_set_by_hand_stays_until_the_answer_gives_another(void **state)
+{
+    struct wanted_server wanted = want("10.0.0.1", 1);
+
+    (void)state;
+    assert_true(apply(&wanted, 1, 1));
+    fixture.group.servers[0]->weight = 50;
+    assert_false(apply(&wanted, 1, 2));
+    assert_int_equal(fixture.group.servers[0]->weight, 50);
+    wanted.priority = 20;
+    assert_true(apply(&wanted, 1, 3));
+    assert_int_equal(fixture.group.servers[0]->weight, 50);
+    wanted.weight = 2;
+    assert_true(apply(&wanted, 1, 4));
+    assert_int_equal(fixture.group.servers[0]->weight, 2);
+}
+
 static void test_slots_that_only_remember_make_room(void **state)
 {
     struct wanted_server wanted[8];
@@ -150,6 +167,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_not_wanted_any_more_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_server_that_comes_back_is_the_same, setup, teardown),
         cmocka_unit_test_setup_teardown(test_weight_and_priority_are_taken_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_a_weight_set_by_hand_stays_until_the_answer_gives_another, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slots_that_only_remember_make_room, setup, teardown),
     };
 

@@ -189,6 +189,21 @@ static void test_slots_are_used_again(void **state)
     assert_int_equal(pool.server_count, CAPACITY);
 }
 
+static void test_a_published_server_is_not_freed_before_it_is_published_as_gone(void **state)
+{
+    struct server *gone = add("a", 1, 0, false);
+
+    (void)state;
+    assert_null(publish(1));
+    pool_remove_server(&pool, gone, 0);
+    pool_reclaim(&pool, 100);
+    assert_ptr_equal(pool.servers[0], gone);
+    assert_ptr_equal(pool.members->servers[0], gone); /* a worker may choose it */
+    pool_members_leave(publish(1));
+    pool_reclaim(&pool, 100);
+    assert_null(pool.servers[0]);
+}
+
 static void test_removing_an_ejected_server_ends_the_search_for_trials(void **state)
 {
     struct server *server = add("a", 1, 0, false);
@@ -234,6 +249,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_server_that_returns_keeps_its_counters_and_its_slot,
                                         open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_slots_are_used_again, open_pool, close_pool),
+        cmocka_unit_test_setup_teardown(
+            test_a_published_server_is_not_freed_before_it_is_published_as_gone, open_pool,
+            close_pool),
         cmocka_unit_test_setup_teardown(test_removing_an_ejected_server_ends_the_search_for_trials,
                                         open_pool, close_pool),
         cmocka_unit_test_setup_teardown(test_turns_go_on_over_a_publishing, open_pool, close_pool),
