@@ -148,11 +148,12 @@ static void log_changes(const struct source *source, const struct pool_changes *
 }
 
 /* Whether the answer is to be ignored: it has fewer servers than discovery_min, and the last good
-   one still stands. */
+   one still stands, with the addresses of its targets. */
 static bool is_too_few(struct source *source, unsigned count)
 {
     unsigned least = (unsigned)source->config->pool->options.discovery_min;
-    bool is_few = count < least && count < source->group.count && source->name->state == NAME_GOOD;
+    bool is_few = count < least && count < source->group.count &&
+                  source->name->state == NAME_GOOD && !dns_name_has_expired(source->name);
     struct log_event event;
 
     if (is_few && !source->is_too_few) {
@@ -236,6 +237,14 @@ static void on_names_changed(void *argument)
 /* ---- failed connects, and servers to forget ---------------------------------------------------
  */
 
+static void hurry(struct discovery *discovery, const struct pool *pool)
+{
+    for (unsigned i = 0; i < discovery->options.source_count; i++) {
+        if (discovery->sources[i].config->pool == pool)
+            dns_names_hurry(discovery->sources[i].name);
+    }
+}
+
 static void on_failures(evutil_socket_t fd, short what, void *argument)
 {
     struct discovery *discovery = argument;
@@ -244,15 +253,12 @@ static void on_failures(evutil_socket_t fd, short what, void *argument)
     (void)what;
     (void)eventfd_read(fd, &count);
     for (unsigned i = 0; i < discovery->options.source_count; i++) {
-        struct source *source = &discovery->sources[i];
+        struct pool *pool = discovery->sources[i].config->pool;
 
-        /* Cleared by the last source of the pool: see below. */
-        if (atomic_load_explicit(&source->config->pool->lookup_wanted, memory_order_relaxed))
-            dns_names_hurry(source->name);
+        /* In one step: a wish that came between a look and a clearing would be lost. */
+        if (atomic_exchange_explicit(&pool->lookup_wanted, false, memory_order_relaxed))
+            hurry(discovery, pool);
     }
-    for (unsigned i = 0; i < discovery->options.source_count; i++)
-        atomic_store_explicit(&discovery->sources[i].config->pool->lookup_wanted, false,
-                              memory_order_relaxed);
 }
 
 static void on_forget(evutil_socket_t fd, short what, void *argument)

@@ -256,6 +256,7 @@ static void succeed(struct dns_name *name, uint32_t ttl_s, bool has_changed, int
     struct dns_names *names = name->names;
     bool was_good = name->state == NAME_GOOD;
 
+    name->has_expired = false;
     ask_schedule_succeeded(&name->schedule, &names->options.rules, ttl_s, draw(names), now_ms);
     enter(name, NAME_GOOD, now_ms);
     if (has_changed || !was_good)
@@ -268,6 +269,7 @@ static void expire(struct dns_name *name, int64_t now_ms)
     if (!ask_schedule_expire(&name->schedule, &name->names->options.rules, now_ms))
         return;
     forget_answer(name);
+    name->has_expired = true;
     enter(name, NAME_FAILED, now_ms);
     tell(name->names);
 }
@@ -440,6 +442,15 @@ void dns_names_hurry(struct dns_name *name)
         ask_schedule_hurry(&name->targets[i]->schedule, &name->names->options.rules);
         ring_at(name->names, name->targets[i]->schedule.due_ms);
     }
+}
+
+bool dns_name_has_expired(const struct dns_name *name)
+{
+    bool has_expired = name->has_expired;
+
+    for (unsigned i = 0; name->targets != NULL && i < name->srv.count; i++)
+        has_expired |= name->targets[i]->has_expired;
+    return has_expired;
 }
 
 bool dns_name_is_pending(const struct dns_name *name)

@@ -38,6 +38,7 @@ struct dns_name {
     bool is_srv;
     bool is_target; /* only SRV records name it */
     bool is_asking;
+    bool has_expired; /* the last good answer was kept for as long as `stale` allows */
     unsigned users;
 
     enum name_state state;
@@ -78,6 +79,9 @@ void dns_names_drop(struct dns_name *name);
 
 /* Its answer may be out of date: asks soon, for an SRV name's targets, too. */
 void dns_names_hurry(struct dns_name *name);
+
+/* Whether it has lost an answer by `stale`, or one of its targets has. */
+bool dns_name_has_expired(const struct dns_name *name);
 
 /* Whether a name waits for the end of its first look-up, or one of its targets does. */
 bool dns_name_is_pending(const struct dns_name *name);

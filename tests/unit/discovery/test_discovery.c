@@ -21,6 +21,8 @@ struct fixture {
     unsigned host_count; /* addresses of db.test */
     unsigned srv_count;  /* records of _pg._tcp.db.test */
     bool is_broken;
+    bool has_targets; /* the targets of the records have addresses */
+    unsigned ttl_s;   /* of addresses of db.test */
     unsigned questions;
     unsigned published;
     unsigned gone;
@@ -42,17 +44,17 @@ static void script(void *argument, const char *name, unsigned type, unsigned id,
         char ip[16];
 
         snprintf(ip, sizeof(ip), "10.0.0.%u", i);
-        put_a(answer, name, 0, ip);
+        put_a(answer, name, fixture->ttl_s, ip);
     }
     if (type == TYPE_AAAA && strcmp(name, "db.test") == 0 && fixture->host_count > 0)
-        put_aaaa(answer, name, 0, "fd00::1");
+        put_aaaa(answer, name, fixture->ttl_s, "fd00::1");
     for (unsigned i = 1; type == TYPE_SRV && i <= fixture->srv_count; i++) {
         char target[16];
 
         snprintf(target, sizeof(target), "h%u.test", i);
         put_srv(answer, name, 0, i == 1 ? 10 : 20, i, 5000 + i, target);
     }
-    if (type == TYPE_A && name[0] == 'h') {
+    if (type == TYPE_A && name[0] == 'h' && fixture->has_targets) {
         char ip[16];
 
         snprintf(ip, sizeof(ip), "10.1.0.%c", name[1]);
@@ -282,6 +284,7 @@ static void test_srv_records_make_tiers_weights_and_ports(void **state)
     fixture->source.host = "_pg._tcp.db.test";
     fixture->source.is_srv = true;
     fixture->srv_count = 3;
+    fixture->has_targets = true;
     open_discovery(fixture);
     assert_int_equal(fixture->pool.members->server_count, 3);
     assert_int_equal(fixture->pool.members->tier_count, 2);
@@ -293,12 +296,30 @@ static void test_srv_records_make_tiers_weights_and_ports(void **state)
     wait_for_servers(fixture, 1);
 }
 
+static void test_targets_without_an_answer_go_in_the_end(void **state)
+{
+    struct fixture *fixture = *state;
+
+    fixture->dns.rules.stale_ms = 300;
+    fixture->source.host = "_pg._tcp.db.test";
+    fixture->source.is_srv = true;
+    fixture->srv_count = 2;
+    fixture->has_targets = true;
+    open_discovery(fixture);
+    assert_int_equal(fixture->pool.members->server_count, 2);
+    fixture->has_targets = false;
+    wait_for_servers(fixture, 0);
+    assert_int_equal(view_of(fixture).state, NAME_GOOD);
+    fixture->has_targets = true;
+    wait_for_servers(fixture, 2);
+}
+
 static void test_failed_connect_asks_at_once(void **state)
 {
     struct fixture *fixture = *state;
     int64_t before_ms;
 
-    fixture->dns.rules.min_ttl_ms = 30000;
+    fixture->ttl_s = 60;
     fixture->host_count = 1;
     open_discovery(fixture);
     before_ms = view_of(fixture).due_ms;
@@ -307,7 +328,7 @@ static void test_failed_connect_asks_at_once(void **state)
     assert_true(fixture->pool.lookup_wanted);
     while (fixture->pool.lookup_wanted)
         event_base_loop(fixture->base, EVLOOP_ONCE);
-    assert_true(view_of(fixture).due_ms <= before_ms);
+    assert_true(view_of(fixture).due_ms <= before_ms - 30000);
 }
 
 int main(void)
@@ -323,6 +344,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_preferred_family_is_the_first_tier, setup, teardown),
         cmocka_unit_test_setup_teardown(test_srv_records_make_tiers_weights_and_ports, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_targets_without_an_answer_go_in_the_end, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_failed_connect_asks_at_once, setup, teardown),
     };
