@@ -522,7 +522,6 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     unsigned stuck;
 
     http_api_close(daemon->api);
-    dns_watch_close(daemon->dns);
     checker_close(daemon->checker);
     cert_watch_close(daemon->certificates);
     address_watch_close(daemon->addresses);
@@ -530,6 +529,7 @@ static void close_process(struct daemon *daemon, int exit_code, bool has_started
     server_ends_close(daemon->ends);
     if (daemon->group != NULL && !worker_group_stop(daemon->group, &stuck))
         end_without(daemon, stuck);
+    dns_watch_close(daemon->dns); /* not before the workers, which write to its descriptor */
     pid_file_remove(&daemon->pid_file);
     if (has_started)
         log_stopped(daemon, exit_code);

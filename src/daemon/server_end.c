@@ -30,11 +30,12 @@ struct server_ends {
     int64_t drain_timeout_ms;
 };
 
-/* A server that is chosen again keeps its sessions. */
+/* A server that is chosen again keeps its sessions. One that an operator drains meanwhile does not:
+   it is as dead as before. */
 static bool is_gone(const struct server *server)
 {
     return atomic_load_explicit(&server->is_removed, memory_order_relaxed) ||
-           server_state_of(server) == SERVER_STATE_DOWN;
+           atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_DOWN;
 }
 
 static bool is_over(const struct ending *ending)

@@ -113,6 +113,18 @@ static void test_a_server_that_comes_back_keeps_them(void **state)
     close_world();
 }
 
+static void test_a_drained_server_can_go_down_like_others(void **state)
+{
+    (void)state;
+    open_world(DRAIN_MS);
+    atomic_store(&server()->admin, SERVER_ADMIN_DRAIN);
+    go_down();
+    server_end_begin(ends, &world.relay.pool, server(), SERVER_GONE_RESET);
+    WAIT_UNTIL((turn(), server()->active == 0));
+    assert_int_equal(worker_world_closed(&world, CLOSE_SERVER_DOWN), CLIENTS);
+    close_world();
+}
+
 static void test_drain_without_an_end_never_ends_them(void **state)
 {
     (void)state;
@@ -158,6 +170,7 @@ int main(void)
         cmocka_unit_test(test_keep_lets_them_go_on),
         cmocka_unit_test(test_drain_waits_for_its_timeout),
         cmocka_unit_test(test_a_server_that_comes_back_keeps_them),
+        cmocka_unit_test(test_a_drained_server_can_go_down_like_others),
         cmocka_unit_test(test_drain_without_an_end_never_ends_them),
         cmocka_unit_test(test_a_reset_overtakes_a_drain),
         cmocka_unit_test(test_sessions_of_other_servers_are_not_meant),
