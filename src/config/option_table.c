@@ -1617,7 +1617,7 @@ const struct option option_table[OPTION_COUNT] = {
     [HEALTH_HOST] = {.section = SECTION_HEALTH,
                      .key = "host",
                      .type = VALUE_STRING,
-                     .fallback_note = "the host of the server's line",
+                     .fallback_note = "the host of the server's line; localhost for unix:",
                      .reload = RELOAD_LIVE,
                      .help = "type http: the Host header",
                      .example = "app.example.com"},

@@ -162,18 +162,17 @@ static void on_done(void *argument, const struct probe_result *result)
 {
     struct check *check = argument;
     struct checker *checker = check->pool->checker;
-    const struct health_timing *timing = &check->pool->options->timing;
-    int64_t pause_ms = health_rules_pause_ms(&check->rules, timing, next_random(checker));
+    int64_t pause_ms;
 
     checker->busy--;
     check->outcomes[result->outcome]++;
     log_result(check, result);
-    if (result->outcome == PROBE_LOCAL) {
+    if (result->outcome == PROBE_LOCAL)
         log_local_error(check, result);
-    } else {
+    else
         take_result(check, result);
-        pause_ms = health_rules_pause_ms(&check->rules, timing, next_random(checker));
-    }
+    pause_ms =
+        health_rules_pause_ms(&check->rules, &check->pool->options->timing, next_random(checker));
     check->has_result = true;
     check->last = *result;
     check->last_wall_us = clock_wall_us();
@@ -194,8 +193,11 @@ static struct probe_target target_of(const struct check *check)
         .session_key = server->serial,
     };
 
-    if (server->addr.family == AF_UNIX)
+    if (server->addr.family == AF_UNIX) {
+        if (server->tls_name == NULL)
+            target.host = "localhost"; /* a path is no host, and servers refuse it as one */
         return target;
+    }
     if (server->health_port != 0)
         target.addr.port = server->health_port;
     else if (options->port != 0)

@@ -8,20 +8,27 @@
 
 #define STATUS_LINE_BYTES 13 /* "HTTP/1.1 200", and the byte behind */
 
+/* An IPv6 address stands in brackets in a Host header (RFC 3986, 3.2.2). */
+static bool needs_brackets(const char *host)
+{
+    return host[0] != '[' && strchr(host, ':') != NULL;
+}
+
 size_t exchange_http_open(const struct exchange_options *options, const char *host,
                           unsigned char *bytes)
 {
     struct text text = text_over((char *)bytes, EXCHANGE_OPENING_BYTES);
+    bool is_bracketed = options->host == NULL && needs_brackets(host);
 
     text_append_format(&text,
                        "GET %s HTTP/1.1\r\n"
-                       "Host: %s\r\n"
+                       "Host: %s%s%s\r\n"
                        "User-Agent: culvert\r\n"
                        "Accept: */*\r\n"
                        "Connection: close\r\n"
                        "\r\n",
-                       options->path == NULL ? "/" : options->path,
-                       options->host == NULL ? host : options->host);
+                       options->path == NULL ? "/" : options->path, is_bracketed ? "[" : "",
+                       options->host == NULL ? host : options->host, is_bracketed ? "]" : "");
     return text.length;
 }
 

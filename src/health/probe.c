@@ -15,6 +15,7 @@
 
 #include "core/clock.h"
 #include "core/text.h"
+#include "net/proxy_header.h"
 #include "net/socket.h"
 #include "tls/tls_conn.h"
 
@@ -26,10 +27,6 @@
 #define LEAVING_TURNS 32
 
 static_assert(EXCHANGE_ANSWER_BYTES <= EXCHANGE_OPENING_BYTES, "one buffer serves both");
-
-/* Version 2, LOCAL, no addresses: the connection is the proxy's own (proxy-protocol.txt, 2.2). */
-static const unsigned char local_header[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51,
-                                             0x55, 0x49, 0x54, 0x0a, 0x20, 0x00, 0x00, 0x00};
 
 const char *probe_outcome_word(enum probe_outcome outcome)
 {
@@ -205,13 +202,14 @@ static bool begin_shaking(struct probe *probe, struct tls_profile *profile)
 
 static bool connected(struct probe *probe)
 {
+    static const struct proxy_facts own = {.is_local = true};
+
     probe->conn.ready_out = true;
-    if (probe->options->sends_proxy) {
-        probe->out = local_header;
-        probe->out_left = sizeof(local_header);
-    } else {
-        probe->out_left = 0;
-    }
+    probe->out = probe->buffer;
+    probe->out_left = 0;
+    if (probe->options->sends_proxy)
+        probe->out_left =
+            proxy_header_write(SEND_PROXY_V2, &own, probe->buffer, EXCHANGE_OPENING_BYTES);
     probe->phase = PROBE_ANNOUNCING;
     return true;
 }

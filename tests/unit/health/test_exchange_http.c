@@ -40,6 +40,10 @@ static void test_it_asks_for_the_path_at_the_host(void **state)
     static const char plain[] = "GET / HTTP/1.1\r\nHost: 10.0.0.1\r\n";
     exchange_open(&options, "10.0.0.1", bytes);
     assert_memory_equal(bytes, plain, sizeof(plain) - 1);
+
+    static const char v6[] = "GET / HTTP/1.1\r\nHost: [2001:db8::1]\r\n";
+    exchange_open(&options, "2001:db8::1", bytes);
+    assert_memory_equal(bytes, v6, sizeof(v6) - 1);
 }
 
 static void test_the_status_line_decides(void **state)
