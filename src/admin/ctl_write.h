@@ -12,7 +12,7 @@
 #include "core/text.h"
 
 struct ctl_write {
-    char path[512];
+    char path[2048];
     char body[64]; /* JSON, or "" */
 };
 

@@ -13,13 +13,14 @@
 #include "pool/pool.h"
 #include "pool/pool_queue.h"
 #include "pool/server_change.h"
+#include "discovery/pool_update.h"
 #include "worker/publish.h"
 #include "admin/http_api.h"
 
 #define WEIGHT_MAX 256
 
-/* More than any name: what is longer names nothing. */
-#define PART_BYTES 256
+/* More than any name, each byte escaped: what is longer names nothing. */
+#define PART_BYTES (3 * DISCOVERED_NAME_BYTES + 1)
 
 /* A path's first part, decoded, and where the next one begins ("" behind the last). False when it
    is too long. */

@@ -70,7 +70,7 @@ static void test_a_name_that_is_too_long_is_refused(void **state)
 {
     struct ctl_write write;
     struct error error = {.text = ""};
-    char name[600];
+    char name[2100];
     char *server_words[] = {name, "up"};
     char *pool_words[] = {name, "pause"};
 

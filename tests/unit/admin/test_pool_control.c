@@ -112,9 +112,24 @@ static void test_a_server_is_set(void **state)
     assert_true(process.servers[1].up_since_ms > 0);
 }
 
+static void test_a_long_name_of_the_dns_is_found(void **state)
+{
+    static char name[300];
+    char path[400];
+    char *before = process.servers[1].name;
+
+    (void)state;
+    memset(name, 'x', sizeof(name) - 1);
+    process.servers[1].name = name;
+    snprintf(path, sizeof(path), "app/servers/%s", name);
+    json_decref(ask(path, "{\"state\":\"drain\"}", 200));
+    assert_int_equal(process.servers[1].admin, SERVER_ADMIN_DRAIN);
+    process.servers[1].name = before;
+}
+
 static void test_what_is_not_there(void **state)
 {
-    char long_name[700];
+    char long_name[4096];
 
     (void)state;
     expect_error("apq/pause", "", 404, "app");
@@ -159,6 +174,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pause_and_resume, start, end),
         cmocka_unit_test_setup_teardown(test_a_pool_without_a_queue_is_not_paused, start, end),
         cmocka_unit_test_setup_teardown(test_a_server_is_set, start, end),
+        cmocka_unit_test_setup_teardown(test_a_long_name_of_the_dns_is_found, start, end),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, start, end),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_set, start, end),
     };
