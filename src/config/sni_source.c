@@ -112,8 +112,8 @@ static void tell_first(const struct diagnostics *diagnostics, struct error *erro
                   first->text);
 }
 
-static struct name_map *read_names(struct sni_source *source, struct pool *pools, unsigned count,
-                                   struct error *error)
+static struct name_map *read_names(const struct sni_source *source, struct pool *pools,
+                                   unsigned count, struct error *error)
 {
     const struct origin nowhere = {.file = NULL};
     struct source_files files = {0};
@@ -124,7 +124,6 @@ static struct name_map *read_names(struct sni_source *source, struct pool *pools
     if (map == NULL) {
         tell_first(&diagnostics, error);
     } else if (tls_stamp_path(0, source->path) != map->stamp) {
-        source->stamp = 0; /* look again, whatever it is by then */
         error_set(error, 0, "%s changes while it is read; the next look tries again", source->path);
     } else {
         names = sni_source_names(map, pools, count, error);
@@ -144,9 +143,10 @@ enum sni_look sni_source_look(struct sni_source *source, struct pool *pools, uns
     *fresh = NULL;
     if (stamp == source->stamp && !force)
         return SNI_UNCHANGED;
-    source->stamp = stamp;
     *fresh = read_names(source, pools, count, error);
     if (*fresh != NULL) {
+        /* Not before: what could not be read for want of a descriptor is read at the next look. */
+        source->stamp = stamp;
         free(source->complaint);
         source->complaint = NULL;
         source->name_count = name_map_count(*fresh);

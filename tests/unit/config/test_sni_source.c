@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -134,6 +135,27 @@ static void test_a_broken_file_is_told_once_and_not_taken(void **state)
     sni_source_destroy(NULL);
 }
 
+static void test_what_could_not_be_read_is_read_later(void **state)
+{
+    struct sni_source *source = open_source("a.test one\n");
+    struct rlimit before;
+    struct rlimit none;
+    struct name_map *fresh;
+
+    (void)state;
+    put("a.test two\n");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(look(source, false, &fresh), SNI_BROKEN);
+    assert_int_equal(look(source, false, &fresh), SNI_UNCHANGED); /* told already */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(look(source, false, &fresh), SNI_CHANGED);
+    assert_ptr_equal(name_map_exact(fresh, "a.test"), &pools[1]);
+    name_map_destroy(fresh);
+    sni_source_destroy(source);
+}
+
 static int set_up(void **state)
 {
     static char *const names[] = {"one", "two", "three"};
@@ -162,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_an_unchanged_file_is_not_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_changed_file_brings_its_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_broken_file_is_told_once_and_not_taken, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_what_could_not_be_read_is_read_later, set_up,
                                         tear_down),
     };
 
