@@ -82,7 +82,7 @@ static enum probe_outcome outcome_of(int error)
 {
     if (is_local_error(error))
         return PROBE_LOCAL;
-    if (error == ECONNREFUSED)
+    if (error == ECONNREFUSED || error == EAGAIN) /* of a unix socket: its backlog is full */
         return PROBE_REFUSED;
     if (error == ETIMEDOUT)
         return PROBE_TIMED_OUT;
