@@ -77,14 +77,29 @@ static void check_server(const struct item *item, size_t count, struct diagnosti
     }
 }
 
+/* Off would be no pause at all: question upon question. */
+static void check_time(const struct settings *settings, const struct section *section,
+                       enum option_id option, struct diagnostics *diagnostics)
+{
+    const struct setting *setting = section_value(section, option);
+
+    if (setting->count > 0 && settings_ms(settings, section, option) == 0)
+        diagnostics_error(diagnostics, TOPIC_VALUE, &setting->items[0].origin, "'%s' cannot be off",
+                          option_table[option].key);
+}
+
 void validate_dns(const struct settings *settings, struct diagnostics *diagnostics)
 {
     const struct section *section = settings_first(settings, SECTION_DNS);
     const struct setting *servers = settings_get(settings, section, DNS_SERVERS);
+    static const enum option_id times[] = {DNS_TIMEOUT, DNS_MIN_TTL, DNS_MAX_TTL,
+                                           DNS_FAILURE_RETRY};
     enum option_id bound;
 
     if (section == NULL)
         return;
+    for (size_t i = 0; i < ARRAY_LENGTH(times); i++)
+        check_time(settings, section, times[i], diagnostics);
     bound = section_value(section, DNS_MIN_TTL)->count > 0 ? DNS_MIN_TTL : DNS_MAX_TTL;
     for (size_t i = 0; i < servers->count; i++)
         check_server(&servers->items[i], servers->count, diagnostics);

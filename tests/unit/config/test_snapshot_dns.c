@@ -90,6 +90,20 @@ static void test_sources_of_servers_by_name(void **state)
     snapshot_unref(snapshot);
 }
 
+static void test_times_cannot_be_off(void **state)
+{
+    static const char *const times[] = {"timeout = off", "min_ttl = 0", "max_ttl = off",
+                                        "failure_retry = 0"};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(times); i++) {
+        char text[160];
+
+        snprintf(text, sizeof(text), "[dns]\n%s\n" LISTEN "server = 127.0.0.1:9\n", times[i]);
+        expect(text, "' cannot be off");
+    }
+}
+
 static void test_what_is_refused(void **state)
 {
     (void)state;
@@ -113,6 +127,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_all_keys),
         cmocka_unit_test(test_sources_of_servers_by_name),
+        cmocka_unit_test(test_times_cannot_be_off),
         cmocka_unit_test(test_what_is_refused),
     };
 
