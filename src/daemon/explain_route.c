@@ -189,7 +189,7 @@ static bool hash_of(const struct question *question, enum hash_key key, uint64_t
     if (key == HASH_DESTINATION) {
         const struct addr *bind = client.destination;
 
-        if (bind->port == 0 ||
+        if (listener->bind_count > 1 || bind->port == 0 ||
             memcmp(&bind->v6, &everywhere.v6, bind->family == AF_INET ? 4 : 16) == 0)
             *missing = "it depends on the address that is dialled";
     } else if (!is_named && !question->has_from) {
@@ -297,8 +297,12 @@ bool explain_route(const struct explain_client *client, const struct snapshot *s
         known.alpn = question.alpn;
         known.alpn_size = question.alpn_size;
     }
-    choice = router_choose(question.listener->router, &known);
     print_client(&question, out);
+    if (question.has_from && !listener_admits(question.listener, &question.from)) {
+        fputs("refused   denied: 'allow' and 'deny' of the listener are against it\n", out);
+        return true;
+    }
+    choice = router_choose(question.listener->router, &known);
     print_route(&choice, out);
     return choice.pool == NULL || print_servers(&question, choice.pool, out);
 }

@@ -15,6 +15,11 @@
     "[listen https]\nbind = 127.0.0.1:8443\npool = rest\n"                                         \
     "[listen plain]\nbind = :0\npool = app\n"                                                      \
     "[listen named]\nbind = 127.0.0.1:8445\nserver = db.test:5432\n"                               \
+    "[listen guarded]\nbind = 127.0.0.1:8446\npool = rest\nallow = 10.0.0.0/8\n"                   \
+    "deny = 10.6.6.0/24\n"                                                                         \
+    "[listen two]\nbind = 127.0.0.1:8447 127.0.0.1:8448\npool = dialled\n"                         \
+    "[listen one]\nbind = 127.0.0.1:8449\npool = dialled\n"                                        \
+    "[pool dialled]\nbalance = maglev\nhash_key = destination\nserver = 10.0.0.4:80\n"             \
     "[listen shut]\nbind = 127.0.0.1:8444\n"                                                       \
     "[route api]\nlisten = https\nsni = api.example.com\nalpn = h2\npool = app\n"                  \
     "[route wild]\nlisten = https\nsni = *.example.com\npool = app\n"                              \
@@ -93,6 +98,30 @@ static void test_servers_come_in_the_order_of_the_key(void **state)
     has("give --from ADDRESS to see the order\n    -  a ");
 }
 
+static void test_rules_of_the_listener_come_first(void **state)
+{
+    (void)state;
+    assert_true(ask("guarded", "192.0.2.1", NULL, NULL));
+    has("client    192.0.2.1\nrefused   denied: ");
+    assert_null(strstr(answer, "pool "));
+    assert_true(ask("guarded", "10.6.6.1", NULL, NULL));
+    has("refused   denied: ");
+    assert_true(ask("guarded", "10.1.2.3", NULL, NULL));
+    has("pool      rest");
+    assert_null(strstr(answer, "refused"));
+    assert_true(ask("guarded", NULL, NULL, NULL));
+    assert_null(strstr(answer, "refused"));
+}
+
+static void test_which_of_two_addresses_was_dialled_is_not_known(void **state)
+{
+    (void)state;
+    assert_true(ask("two", "192.0.2.1", NULL, NULL));
+    has("maglev by destination: it depends on the address that is dialled\n");
+    assert_true(ask("one", "192.0.2.1", NULL, NULL));
+    has("maglev by destination: the first of these that is usable\n    1  ");
+}
+
 static void test_servers_by_name_are_not_known(void **state)
 {
     (void)state;
@@ -107,9 +136,11 @@ static void test_questions_without_sense_are_refused(void **state)
 {
     (void)state;
     assert_false(ask("htps", NULL, NULL, NULL));
-    has("culvert: there is no listener 'htps'; there is: https, plain, named, shut\n");
+    has("culvert: there is no listener 'htps'; there is: https, plain, named, guarded, two, one, "
+        "shut\n");
     assert_false(ask(NULL, NULL, NULL, NULL));
-    has("culvert: which listener? add --listen; there is: https, plain, named, shut\n");
+    has("culvert: which listener? add --listen; there is: https, plain, named, guarded, two, one, "
+        "shut\n");
     assert_false(ask("plain", "example.com", NULL, NULL));
     has("--from wants an IP address, perhaps with a port, not 'example.com'\n");
     assert_false(ask("plain", "", NULL, NULL));
@@ -131,6 +162,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_route_is_named_with_its_reason),
         cmocka_unit_test(test_servers_come_in_the_order_of_the_key),
+        cmocka_unit_test(test_rules_of_the_listener_come_first),
+        cmocka_unit_test(test_which_of_two_addresses_was_dialled_is_not_known),
         cmocka_unit_test(test_servers_by_name_are_not_known),
         cmocka_unit_test(test_questions_without_sense_are_refused),
     };
