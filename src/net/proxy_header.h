@@ -33,7 +33,7 @@ struct proxy_header {
     size_t length;           /* WHOLE: bytes of the header; what follows is the client's */
     const char *fault;       /* ABSENT, INVALID: what is wrong, in a few words; static */
     bool is_local;           /* the proxy speaks for itself (command LOCAL) */
-    bool has_addresses;      /* `source` and `destination` are known; both of one family */
+    bool has_addresses;      /* `source` and `destination` are known */
     struct addr source;      /* the client; a v4-mapped IPv6 address is the IPv4 one */
     struct addr destination; /* what the client connected to */
 };

@@ -123,7 +123,11 @@ static enum step look_at_stranger(struct session *session)
             return step;
         verdict = proxy_signature_read(session->resources->scratch, found);
     } else {
-        count = recv(conn->fd, first, sizeof(first), MSG_PEEK);
+        do
+            count = recv(conn->fd, first, sizeof(first), MSG_PEEK);
+        while (count == -1 && errno == EINTR);
+        if (count == -1 && errno != EAGAIN)
+            return session_client_left(session, errno); /* no read would meet it again */
         if (count > 0)
             verdict = proxy_signature_read(first, (size_t)count);
     }

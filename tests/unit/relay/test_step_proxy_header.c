@@ -276,6 +276,26 @@ static void test_a_header_of_a_stranger_is_never_passed_on(void **state)
     close_world(&world);
 }
 
+/* The look eats the error of a reset that is there before it: no server may take it for an end. */
+static void test_a_stranger_that_has_reset_is_joined_to_no_server(void **state)
+{
+    struct relay_world world;
+    struct session_record record;
+    int pair[2];
+
+    (void)state;
+    open_world(&world, ACCEPT_PROXY_OPTIONAL, "10.0.0.0/8");
+    tcp_pair(pair);
+    peer_reset(&pair[0]);
+    assert_true((peer_poll(pair[1], POLLIN, TCP_PAIR_DEADLINE_MS) & POLLERR) != 0);
+    relay_world_session(&world, pair);
+    record = relay_world_last_record(&world);
+    assert_int_equal(record.reason, CLOSE_CLIENT_LEFT);
+    assert_int_equal(record.error, ECONNRESET);
+    assert_string_equal(record.server, "");
+    close_world(&world);
+}
+
 /* Where the client has to speak first, it is waited for, and no server is asked. */
 static void test_a_header_before_tls_of_a_stranger(void **state)
 {
@@ -323,6 +343,7 @@ int main(void)
         cmocka_unit_test(test_optional_headers_of_the_trusted),
         cmocka_unit_test(test_strangers_are_relayed_where_a_header_is_optional),
         cmocka_unit_test(test_a_header_of_a_stranger_is_never_passed_on),
+        cmocka_unit_test(test_a_stranger_that_has_reset_is_joined_to_no_server),
         cmocka_unit_test(test_a_header_before_tls_of_a_stranger),
         cmocka_unit_test(test_a_dribbled_header_runs_out_of_time),
     };
