@@ -278,7 +278,6 @@ static void session_close(struct session *session)
         (session->flow[UPLOAD].state == FLOW_ENDED && session->flow[DOWNLOAD].state == FLOW_ENDED));
     post_record(session);
     counter_add(&resources->counters.tallies[session->tally].closed[session->close_reason], 1);
-    counter_subtract(&counters->sessions[session->phase], 1);
     duration_observe(&counters->duration, clock_now_us() - session->accepted_us);
 
     session_wait_end(session);
@@ -298,6 +297,7 @@ static void session_close(struct session *session)
     backend_forget(session);
     leave_sources(session);
     session_words_release(session);
+    counter_subtract(&counters->sessions[session->phase], 1); /* once its places are free */
     atomic_fetch_sub_explicit(&session->listener->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->process_sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(resources->worker_sessions, 1, memory_order_relaxed);

@@ -75,6 +75,7 @@ void session_wait_end(struct session *session)
     struct session_waiting *waiting = waiting_of(session);
     struct pool_counters *counters;
     int64_t waited_us;
+    int64_t began_us;
 
     if (waiting == NULL || !waiting->is_waiting)
         return;
@@ -82,7 +83,9 @@ void session_wait_end(struct session *session)
     waited_us = clock_now_us() - waiting->since_us;
     waiting->is_waiting = false;
     waiting->waited_us += waited_us;
-    session->began_us += (uint32_t)waited_us; /* the connecting is timed without it */
+    /* The connecting is timed without it. An age ends as session_age_us() does. */
+    began_us = session->began_us + waited_us;
+    session->began_us = began_us < UINT32_MAX ? (uint32_t)began_us : UINT32_MAX - 1;
     pool_queue_leave(&waiting->waiter);
     latency_observe(&counters->queue_wait, waited_us);
 }

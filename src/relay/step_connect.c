@@ -84,7 +84,6 @@ static enum step connected(struct session *session)
 {
     struct pool_counters *counters = &session->resources->counters.pools[session->pool->index];
 
-    session->close_error = 0; /* of an earlier attempt */
     session->connect_us = session_age_us(session) - session->began_us;
     latency_observe(&counters->connect, session->connect_us);
     return STEP_NEXT;
@@ -146,6 +145,7 @@ static enum pool_answer pick(struct session *session)
     }
     session->tried[session->tried_count++] = (uint16_t)session->server->position;
     session->owes_answer = true;
+    session->close_error = 0; /* of an earlier attempt */
     return POOL_CHOSEN;
 }
 
@@ -162,6 +162,7 @@ static enum step wait_in_queue(struct session *session)
 {
     switch (session_wait_begin(session)) {
     case SESSION_WAITS:
+        session->close_error = 0; /* of an attempt before it */
         session_arm(session, session_wait_deadline_ms(session));
         return STEP_WAIT;
     case SESSION_WAIT_FULL:
@@ -293,7 +294,6 @@ static enum step expire_waiting(struct session *session)
     }
     session_wait_end(session);
     session->close_reason = CLOSE_QUEUE_TIMEOUT;
-    session->close_error = 0;
     return give_up(session);
 }
 

@@ -157,6 +157,32 @@ static void test_a_client_that_resets_leaves_the_queue(void **state)
     close_world(&world);
 }
 
+/* What an earlier attempt met is not how the session has ended. */
+static void test_an_end_while_waiting_has_no_errno_of_an_attempt(void **state)
+{
+    struct relay_world world;
+    struct session_record record;
+    int clients[2], server;
+
+    (void)state;
+    open_world(&world, 2);
+    peer_close(&world.server_fds[0]); /* it refuses */
+    clients[0] = relay_world_client(&world);
+    server = relay_world_server(&world, 1);
+    clients[1] = relay_world_client(&world);
+    RUN_UNTIL(&world, pool_queue_length(&world.pool) == 1);
+    session_end(relay_world_last_session(&world), CLOSE_KILLED);
+    record = relay_world_record(&world);
+    assert_int_equal(record.reason, CLOSE_KILLED);
+    assert_string_equal(record.server, "s0");
+    assert_int_equal(record.error, 0);
+    peer_close(&clients[0]);
+    peer_close(&server);
+    peer_close(&clients[1]);
+    assert_int_equal(relay_world_last_record(&world).reason, CLOSE_DONE);
+    close_world(&world);
+}
+
 static void test_without_memory_nobody_waits(void **state)
 {
     struct relay_world world;
@@ -213,6 +239,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_refuses),
         cmocka_unit_test(test_queue_timeout_ends_the_wait),
         cmocka_unit_test(test_a_client_that_resets_leaves_the_queue),
+        cmocka_unit_test(test_an_end_while_waiting_has_no_errno_of_an_attempt),
         cmocka_unit_test(test_without_memory_nobody_waits),
         cmocka_unit_test(test_a_paused_pool_forgives_what_was_tried),
     };
