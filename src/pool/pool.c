@@ -40,8 +40,7 @@ static bool health_swap(struct server *server, enum server_health from, enum ser
 static bool may_return(const struct server *server)
 {
     return atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_UP &&
-           atomic_load_explicit(&server->admin, memory_order_relaxed) == SERVER_ADMIN_UP &&
-           server_has_address(server);
+           server_may_be_tried(server);
 }
 
 /* Release and acquire: see pool/pool_queue.c. */
@@ -52,13 +51,19 @@ static void give_place_back(struct pool *pool, struct server *server)
         pool_queue_changed(pool);
 }
 
+bool pool_trial_is_due(const struct server *server, int64_t now_ms)
+{
+    return health_of(server) == SERVER_EJECTED &&
+           now_ms >= atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) &&
+           may_return(server) && server_has_place(server);
+}
+
 /* Takes a place on an ejected server whose ejection has ended, for the one trial. */
 static bool take_trial(struct pool *pool, const struct balance_request *request,
                        struct server *server)
 {
-    if (health_of(server) != SERVER_EJECTED ||
-        request->now_ms < atomic_load_explicit(&server->ejected_until_ms, memory_order_relaxed) ||
-        !may_return(server) || balance_has_tried(request, server) || !server_take_place(server))
+    if (!pool_trial_is_due(server, request->now_ms) || balance_has_tried(request, server) ||
+        !server_take_place(server))
         return false;
     if (health_swap(server, SERVER_EJECTED, SERVER_TRIAL))
         return true;
@@ -261,7 +266,7 @@ bool pool_connect_succeeded(struct pool *pool, struct server *server, int64_t no
         server_change_mark(server, SERVER_CAUSE_PASSIVE, now_ms);
     }
     pthread_mutex_unlock(&pool->eject_mutex);
-    if (was_out && pool_queue_length(pool) != 0)
+    if (was_out) /* without a look at `length`, which might not see who joins just now */
         pool_queue_changed(pool);
     return was_out;
 }

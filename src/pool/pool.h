@@ -147,6 +147,9 @@ bool pool_prepare(struct pool *pool) CULVERT_MUST_CHECK;
 /* ---- any thread's ------------------------------------------------------------------------------
  */
 
+/* Whether an ejection of the server has ended, and a session may have its one trial. */
+bool pool_trial_is_due(const struct server *server, int64_t now_ms);
+
 /* Why pool_pick() chose none. */
 enum pool_answer {
     POOL_CHOSEN,

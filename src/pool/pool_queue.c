@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "pool/pool.h"
 
 bool pool_queue_init(struct pool_queue *queue)
@@ -74,17 +75,31 @@ static unsigned places_on(struct server *server, bool is_exact)
 /* An ejected server is tried when no other is left; with fail_open one that is down, too. */
 static bool is_last_resort(const struct pool *pool, const struct server *server)
 {
-    return server_has_address(server) &&
-           atomic_load_explicit(&server->admin, memory_order_relaxed) == SERVER_ADMIN_UP &&
+    return server_may_be_tried(server) &&
            (pool->options.fail_open ||
             atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_UP);
+}
+
+/* How many servers have a trial due, each for one session; it counts up to `enough`. */
+static unsigned due_trials(const struct pool *pool, const struct pool_members *members,
+                           unsigned enough)
+{
+    unsigned trials = 0;
+    int64_t now_ms;
+
+    if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) == 0)
+        return 0;
+    now_ms = clock_now_ms();
+    for (unsigned i = 0; i < members->server_count && trials < enough; i++)
+        trials += pool_trial_is_due(members->servers[i], now_ms);
+    return trials;
 }
 
 /* Free places of the servers that pool_pick() would choose from; it counts up to `enough`. */
 static unsigned open_places(const struct pool *pool, unsigned enough, bool is_exact)
 {
     const struct pool_members *members = atomic_load_explicit(&pool->members, memory_order_acquire);
-    unsigned places = 0;
+    unsigned places = due_trials(pool, members, enough);
     bool is_usable_seen = false;
 
     for (unsigned i = 0; i < members->tier_count && !is_usable_seen; i++) {

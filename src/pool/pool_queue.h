@@ -7,8 +7,8 @@
  * woken and lets its session look. Who looks in vain keeps its place in the queue. A call that
  * finds its waiter gone goes to the next one.
  *
- * The mutex is taken only while someone waits, and by the control thread; otherwise one relaxed
- * load tells that nobody does.
+ * The mutex is taken only while someone waits, where an ejection ends, and by the control thread;
+ * otherwise one relaxed load tells that nobody does.
  */
 #ifndef CULVERT_POOL_POOL_QUEUE_H
 #define CULVERT_POOL_POOL_QUEUE_H
@@ -81,7 +81,8 @@ void pool_queue_pass(struct pool_waiter *waiter);
 /* The next waiter of this thread that was called; NULL: none. It stays in the queue. */
 struct pool_waiter *pool_caller_take(struct pool_caller *caller);
 
-/* A place was freed, or a server may be chosen that might not before. Any thread. */
+/* A place was freed, or a server may be chosen that might not before. Also every few
+   seconds while somebody waits: nobody tells that a trial has become due. Any thread. */
 void pool_queue_changed(struct pool *pool);
 
 /* While it is paused everybody waits. Control thread. */

@@ -21,7 +21,8 @@
 #include "worker/held.h"
 #include "worker/worker_internal.h"
 
-/* How often the loop shows that it turns; /healthz wants one in five seconds. */
+/* How often the loop shows that it turns; /healthz wants one in five seconds. Queues are looked at
+   as often. */
 #define BEAT_S 2
 
 static struct session *session_of(const struct worker *worker, struct list_link *link)
@@ -168,6 +169,12 @@ static void on_beat(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     atomic_store_explicit(&worker->beat_ms, clock_now_ms(), memory_order_relaxed);
+    for (unsigned i = 0; i < worker->snapshot->pool_count; i++) {
+        struct pool *pool = &worker->snapshot->pools[i];
+
+        if (pool_queue_length(pool) != 0)
+            pool_queue_changed(pool);
+    }
 }
 
 static void *worker_main(void *argument)

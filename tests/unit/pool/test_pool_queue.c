@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "core/clock.h"
 #include "pool/pool.h"
 
 #define QUEUE_SIZE 8
@@ -239,8 +240,44 @@ static void test_a_paused_pool_calls_nobody_until_it_is_resumed(void **state)
     pool_release(&pool);
 }
 
+/* The other server is full for long: who waits has the trial of the one that may be back. */
+static void test_a_trial_that_is_due_calls(void **state)
+{
+    const int64_t now_ms = clock_now_ms();
+    struct balance_request request = {.seed = &seed, .now_ms = now_ms};
+    struct pool pool;
+    struct pool_caller caller;
+    struct pool_waiter first = {0}, second = {0};
+    struct server *a, *b, *server;
+
+    (void)state;
+    make_pool(&pool, 2);
+    pool_caller_init(&caller, count_wake);
+    a = take(&pool);
+    b = take(&pool);
+    assert_true(pool_connect_failed(&pool, b, now_ms)); /* for ten seconds from now on */
+    pool_leave(&pool, b);
+    assert_true(pool_queue_join(&pool, &first, &caller));
+    pool_queue_changed(&pool);
+    assert_null(pool_caller_take(&caller));
+    atomic_store(&b->ejected_until_ms, now_ms);
+    assert_true(pool_queue_join(&pool, &second, &caller));
+    assert_ptr_equal(pool_caller_take(&caller), &first);
+    assert_null(pool_caller_take(&caller)); /* there is one trial */
+    assert_int_equal(pool_pick(&pool, &request, &server), POOL_CHOSEN);
+    assert_ptr_equal(server, b);
+    pool_queue_leave(&first);
+    assert_null(pool_caller_take(&caller)); /* and it is under way */
+    pool_queue_leave(&second);
+    pool_leave(&pool, a);
+    pool_leave(&pool, b);
+    pool_caller_release(&caller);
+    pool_release(&pool);
+}
+
 static void test_a_server_that_comes_back_calls(void **state)
 {
+    const int64_t now_ms = clock_now_ms();
     struct pool pool;
     struct pool_caller caller;
     struct pool_waiter waiter = {0};
@@ -251,11 +288,11 @@ static void test_a_server_that_comes_back_calls(void **state)
     pool_caller_init(&caller, count_wake);
     a = take(&pool);
     b = take(&pool);
-    assert_true(pool_connect_failed(&pool, b, 0)); /* ejected */
+    assert_true(pool_connect_failed(&pool, b, now_ms)); /* ejected */
     assert_true(pool_queue_join(&pool, &waiter, &caller));
     pool_leave(&pool, b);
     assert_null(pool_caller_take(&caller)); /* the other one is full, not down */
-    assert_true(pool_connect_succeeded(&pool, b, 1));
+    assert_true(pool_connect_succeeded(&pool, b, now_ms));
     assert_ptr_equal(pool_caller_take(&caller), &waiter);
     pool_queue_leave(&waiter);
     pool_leave(&pool, a);
@@ -369,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_who_cannot_use_the_place_lets_the_next_one_look),
         cmocka_unit_test(test_the_queue_has_an_end),
         cmocka_unit_test(test_a_paused_pool_calls_nobody_until_it_is_resumed),
+        cmocka_unit_test(test_a_trial_that_is_due_calls),
         cmocka_unit_test(test_a_server_that_comes_back_calls),
         cmocka_unit_test(test_no_place_is_missed_between_threads),
     };
