@@ -164,6 +164,20 @@ def test_waiter_tries_the_other_server(culvert):
     assert (record["reason"], record["server"], record["retries"]) == ("done", "good", 1)
 
 
+def test_waiter_gets_a_server_that_is_back(culvert):
+    """While the only usable server is full, who waits has the trial of the one that was ejected, once
+    its time has come: nobody else has to come or go for it."""
+    good, late = NamedServer("good"), Listener(listening=False)
+    relay = culvert(queueing([f"late {late.address}", f"good {good.address}"], balance="first",
+                             max_fails=1, fail_timeout="1500ms"), workers=2)
+    holder = connect(relay.address())
+    assert read_line(holder) == "good"
+    NamedServer("late", port=late.port)
+    client = connect(relay.address())
+    assert read_line(client, 15) == "late"
+    wait_until(lambda: relay.metric("culvert_server_up", server="late") == 1, 5, "the server to be up")
+
+
 def test_many_clients_of_few_places(culvert):
     """400 short sessions through 4 places on two workers: none is lost, never are there more than 4."""
     server = NamedServer("few")
