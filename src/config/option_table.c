@@ -632,9 +632,10 @@ const struct option option_table[OPTION_COUNT] = {
                                 .in_defaults = true,
                                 .fallback = "5s",
                                 .reload = RELOAD_NEW,
-                                .help = "from accept until the ClientHello is whole, where "
-                                        "routes, sni_map or starttls look at it; not extended by "
-                                        "bytes that dribble in",
+                                .help = "from accept until the PROXY header (accept_proxy) and "
+                                        "the ClientHello are whole, where routes, sni_map or "
+                                        "starttls look at it; not extended by bytes that dribble "
+                                        "in",
                                 .peers = "nginx preread_timeout, HAProxy inspect-delay"},
     [LISTEN_HANDSHAKE_TIMEOUT] = {.section = SECTION_LISTEN,
                                   .key = "handshake_timeout",
