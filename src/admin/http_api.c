@@ -124,7 +124,7 @@ static const struct endpoint endpoints[] = {
     {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/tls", tls_view_handle_list,
      "certificates, and what became of their loads"},
     {EVHTTP_REQ_POST, MAY_CHANGE, REST_NONE, "/api/v1/reload", tls_view_handle_reload,
-     "read the files of all certificates anew"},
+     "read certificates, sni_maps and lists of addresses anew"},
     {EVHTTP_REQ_GET, MAY_READ, REST_NONE, "/api/v1/version", overview_handle_version, "versions"},
 };
 
