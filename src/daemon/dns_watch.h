@@ -24,6 +24,9 @@ struct dns_watch;
 struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snapshot,
                                  struct worker_shared *shared, struct checker *checker,
                                  struct server_ends *ends, struct error *error);
+
+/* Once no worker runs any more: they tell of failed connects by a descriptor that this closes. NULL
+   is allowed. */
 void dns_watch_close(struct dns_watch *watch);
 
 /* Waits for the first answers, but not for long: sessions end as dns_failed until they come. */
