@@ -29,22 +29,13 @@ static bool publish(void *argument, struct pool *pool)
     return true;
 }
 
-/* What its state was before it left the answer. */
-static enum server_state state_before(const struct server *server)
-{
-    if (atomic_load_explicit(&server->admin, memory_order_relaxed) != SERVER_ADMIN_UP)
-        return server_state_of(server);
-    return atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_DOWN
-               ? SERVER_STATE_DOWN
-               : SERVER_STATE_UP;
-}
-
-static void on_gone(void *argument, struct pool *pool, struct server *server)
+static void on_gone(void *argument, struct pool *pool, struct server *server,
+                    enum server_state from)
 {
     struct dns_watch *watch = argument;
 
-    server_change_note(pool, server, state_before(server), SERVER_CAUSE_DNS,
-                       "not in the answer any more", clock_now_ms());
+    server_change_note(pool, server, from, SERVER_CAUSE_DNS, "not in the answer any more",
+                       clock_now_ms());
     server_end_begin(watch->ends, pool, server, pool->options.on_remove);
 }
 

@@ -168,12 +168,13 @@ static bool is_too_few(struct source *source, unsigned count)
 }
 
 /* The last word of a removed server: its state, and its sessions. */
-static void on_removed(void *argument, struct pool *pool, struct server *server)
+static void on_removed(void *argument, struct pool *pool, struct server *server,
+                       enum server_state from)
 {
     struct discovery *discovery = argument;
 
     if (discovery->options.gone != NULL)
-        discovery->options.gone(discovery->options.argument, pool, server);
+        discovery->options.gone(discovery->options.argument, pool, server, from);
 }
 
 /* An SRV name whose targets have all lost their addresses is as good as one without an answer: the

@@ -51,8 +51,9 @@ struct discovery_options {
     /* A pool's servers have changed: sessions are to choose from them. False: not now, again soon.
      */
     bool (*publish)(void *argument, struct pool *pool);
-    /* A server was removed; its sessions are to end as its pool's on_remove says. */
-    void (*gone)(void *argument, struct pool *pool, struct server *server);
+    /* A server was removed, which was `from` before; its sessions are to end as its pool's
+       on_remove says. */
+    void (*gone)(void *argument, struct pool *pool, struct server *server, enum server_state from);
     void *argument;
 };
 

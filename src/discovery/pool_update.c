@@ -46,6 +46,7 @@ static void remove_unwanted(struct server_group *group, const struct wanted_serv
 
     for (unsigned i = 0; i < group->count; i++) {
         struct server *server = group->servers[i];
+        enum server_state from = server_state_of(server);
 
         if (is_wanted(wanted, count, &server->addr)) {
             group->servers[kept++] = server;
@@ -53,7 +54,7 @@ static void remove_unwanted(struct server_group *group, const struct wanted_serv
         }
         pool_remove_server(group->pool, server, now_ms);
         if (removed != NULL)
-            removed(argument, group->pool, server);
+            removed(argument, group->pool, server, from);
         changes->removed++;
     }
     group->count = kept;

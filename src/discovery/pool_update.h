@@ -41,8 +41,9 @@ struct server_group {
     bool was_filled; /* servers that come from now on join others: slow_start counts for them */
 };
 
-/* Called for each server that is about to be removed: it is no member any more. */
-typedef void (*server_removed)(void *argument, struct pool *pool, struct server *server);
+/* Called for each server that was removed; `from` is what it was before. */
+typedef void (*server_removed)(void *argument, struct pool *pool, struct server *server,
+                               enum server_state from);
 
 /*
  * Makes the group's servers those that are wanted: adds, removes, and takes over weights. An

@@ -78,12 +78,13 @@ static bool publish(void *argument, struct pool *pool)
     return true;
 }
 
-static void gone(void *argument, struct pool *pool, struct server *server)
+static void gone(void *argument, struct pool *pool, struct server *server, enum server_state from)
 {
     struct fixture *fixture = argument;
 
     (void)pool;
     assert_true(server->is_removed);
+    assert_int_equal(from, SERVER_STATE_UP);
     fixture->gone++;
 }
 

@@ -14,6 +14,7 @@ struct fixture {
     struct server_group group;
     struct pool_changes changes;
     unsigned gone;
+    enum server_state from; /* of the last one that went */
 };
 
 static const struct server_options model = {.name = "db", .weight = 1};
@@ -39,8 +40,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void on_removed(void *argument, struct pool *pool, struct server *server)
+static void on_removed(void *argument, struct pool *pool, struct server *server,
+                       enum server_state from)
 {
+    fixture.from = from;
     (void)argument;
     (void)pool;
     assert_true(server->is_removed);
@@ -87,8 +90,12 @@ static void test_what_is_not_wanted_any_more_goes(void **state)
     assert_true(apply(wanted, 1, 2));
     assert_int_equal(fixture.changes.removed, 1);
     assert_int_equal(fixture.gone, 1);
+    assert_int_equal(fixture.from, SERVER_STATE_UP);
+    fixture.group.servers[0]->health = SERVER_EJECTED;
+    atomic_store(&fixture.pool.out_count, 1);
     assert_int_equal(fixture.group.count, 1);
     assert_true(apply(NULL, 0, 3));
+    assert_int_equal(fixture.from, SERVER_STATE_EJECTED);
     assert_int_equal(fixture.group.count, 0);
 }
 
