@@ -190,7 +190,7 @@ def test_dead_dns_delays_no_session(culvert):
     server = Listener(host="127.0.0.1")
     with ScriptedDns() as dns:
         dns.a["db.test"] = ["127.0.0.1"]
-        relay = culvert(sections(dns, [f"db db.test:{server.port}", "gone gone.test:80 backup"], timeout="5s"))
+        relay = culvert(sections(dns, [f"db db.test:{server.port}", "gone gone.test:80 backup"], timeout="1s"))
         wait_servers(relay, [f"db@127.0.0.1:{server.port}"])
         dns.mood = "silent"
         wait_until(lambda: len(dns.questions) > 6, 15, "questions that nobody answers")
@@ -203,6 +203,7 @@ def test_dead_dns_delays_no_session(culvert):
             conn.discard()
         assert sorted(times)[50] < limit(0.05), sorted(times)[-5:]
         assert max(times) < limit(1), sorted(times)[-5:]
+        dns.mood = "good"  # questions that wait hold a socket
 
 
 def test_checking_a_configuration_asks_nobody(culvert):
