@@ -15,6 +15,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/random.h"
 #include "core/text.h"
 
 struct dns_names {
@@ -43,16 +44,9 @@ const char *name_state_word(enum name_state state)
     return "";
 }
 
-/* For spreading load, not for secrets (xorshift64). */
 static uint32_t draw(struct dns_names *names)
 {
-    uint64_t x = names->seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    names->seed = x;
-    return (uint32_t)(x >> 32);
+    return (uint32_t)(random_next(&names->seed) >> 32);
 }
 
 /* Makes the timer ring at `due_ms` at the latest. */

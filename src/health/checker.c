@@ -13,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "core/random.h"
 /* A check that finds CHECKS_AT_ONCE others looks again after this. */
 #define BUSY_PAUSE_MS 20
 
@@ -48,13 +49,9 @@ struct checker {
     struct log_limit local_limit;
 };
 
-/* xorshift64: the state is never 0. */
-static uint64_t next_random(struct checker *checker)
+static uint64_t draw(struct checker *checker)
 {
-    checker->seed ^= checker->seed << 13;
-    checker->seed ^= checker->seed >> 7;
-    checker->seed ^= checker->seed << 17;
-    return checker->seed >> 16;
+    return random_next(&checker->seed) >> 16;
 }
 
 static void arm(struct check *check, int64_t delay_ms)
@@ -171,8 +168,7 @@ static void on_done(void *argument, const struct probe_result *result)
         log_local_error(check, result);
     else
         take_result(check, result);
-    pause_ms =
-        health_rules_pause_ms(&check->rules, &check->pool->options->timing, next_random(checker));
+    pause_ms = health_rules_pause_ms(&check->rules, &check->pool->options->timing, draw(checker));
     check->has_result = true;
     check->last = *result;
     check->last_wall_us = clock_wall_us();
@@ -258,7 +254,7 @@ static void check_create(struct checked_pool *checked, struct server *server)
     probe_init(&check->probe, checker->options.base, &checker->reserve, on_done, check);
     (void)evtimer_assign(&check->timer, checker->options.base, on_timer, check);
     checked->checks[server->position] = check;
-    arm(check, health_rules_first_ms(timing, next_random(checker)));
+    arm(check, health_rules_first_ms(timing, draw(checker)));
 }
 
 /* ---- pools ------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/random.h"
+
 /* leastconn: after this many lost races only the limit counts, not that the count is the least. */
 #define EXACT_TRIES 8
 
@@ -156,21 +158,9 @@ void balance_tier_release(struct balance_tier *tier)
     tier->turn_count = 0;
 }
 
-/* xorshift64; a state of 0 would stay 0. */
-static uint64_t next_random(uint64_t *seed)
-{
-    uint64_t x = *seed == 0 ? UINT64_C(0x9e3779b97f4a7c15) : *seed;
-
-    x ^= x << 13;
-    x ^= x >> 7;
-    x ^= x << 17;
-    *seed = x;
-    return x;
-}
-
 unsigned balance_random_below(uint64_t *seed, unsigned bound)
 {
-    return (unsigned)(((next_random(seed) >> 32) * bound) >> 32);
+    return (unsigned)(((random_next(seed) >> 32) * bound) >> 32);
 }
 
 bool balance_has_tried(const struct balance_request *request, const struct server *server)
