@@ -173,25 +173,48 @@ static void record_rejection(struct listener *listener, const struct addr *clien
     log_event_post(&event);
 }
 
-/* At a limit under `on_limit = reset | close`, or when nobody will be served any more: takes one
-   connection and refuses it. False when the queue is empty. */
-static bool refuse_one(struct listener *listener, enum close_reason reason, enum rejection why)
+/* Refuses a connection that was accepted and has no places: at a limit or beyond a rate under
+   `on_limit = reset | close`, or when nobody will be served any more. */
+static void refuse(struct listener *listener, int fd, const struct addr *client,
+                   enum close_reason reason, enum rejection why)
+{
+    count_refusal(listener, reason, why);
+    if (why == REJECTED_RATE)
+        record_rejection(listener, client, reason);
+    else
+        record_refusal(listener->worker, listener->config, client, reason);
+    close_refused(fd, client, listener->worker->snapshot->process.on_limit == ON_LIMIT_CLOSE);
+}
+
+/* The next connection of the queue; -1 when there is none or accepting failed, and then `*goes_on`
+   says whether the next try may come at once. */
+static int take_from_queue(struct listener *listener, struct addr *client, bool *goes_on)
 {
     struct sockaddr_storage storage;
     socklen_t length = sizeof(storage);
-    struct addr client;
     int fd =
         accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    if (fd == -1) {
+        int error = errno;
+
+        *goes_on = error == EINTR || (error != EAGAIN && survive_accept_error(listener, error));
+        return -1;
+    }
+    addr_from_sockaddr(client, (struct sockaddr *)&storage, length);
+    return fd;
+}
+
+/* Takes one connection and refuses it. False when the queue is empty, or the listener rests now. */
+static bool refuse_next(struct listener *listener, enum close_reason reason, enum rejection why)
+{
+    struct addr client;
+    bool goes_on;
+    int fd = take_from_queue(listener, &client, &goes_on);
+
     if (fd == -1)
-        return errno == EINTR || (errno != EAGAIN && survive_accept_error(listener, errno));
-    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
-    count_refusal(listener, reason, why);
-    if (why == REJECTED_RATE)
-        record_rejection(listener, &client, reason);
-    else
-        record_refusal(listener->worker, listener->config, &client, reason);
-    close_refused(fd, &client, listener->worker->snapshot->process.on_limit == ON_LIMIT_CLOSE);
+        return goes_on;
+    refuse(listener, fd, &client, reason, why);
     return true;
 }
 
@@ -326,11 +349,11 @@ static void take_rate(const struct listener *listener)
         rate_take_shared(whole, &listener->worker->shared->connections_paid_until_ns, now_ns());
 }
 
-/* At a limit or beyond a rate. False when the listener rests now, or the queue is empty. */
-static bool hold_back(struct listener *listener, int64_t pause_ms, enum rejection why)
+/* Beyond a rate. False when the listener rests now, or the queue is empty. */
+static bool hold_back(struct listener *listener, int64_t pause_ms)
 {
     if (listener->worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
-        return refuse_one(listener, CLOSE_LIMIT, why);
+        return refuse_next(listener, CLOSE_LIMIT, REJECTED_RATE);
     pause_accepting(listener, pause_ms, true);
     return false;
 }
@@ -358,18 +381,48 @@ static bool let_in(struct listener *listener, int fd, const struct addr *client)
     return false;
 }
 
+/* Accepts one connection and takes its places; -1 when there is none, it was refused or the
+   listener rests now, and then `*goes_on` says whether the next try may come at once. */
+static int accept_with_places(struct listener *listener, struct addr *client, bool *goes_on)
+{
+    struct worker *worker = listener->worker;
+    struct listener_config *config = listener->config;
+    /* Who is to wait at a limit waits in the kernel's queue, so the places come first, and go back
+       when that queue is empty. Another worker that sees them taken meanwhile only looks again
+       later: but it would refuse for nothing, so under reset and close the places come last. */
+    bool places_first = worker->snapshot->process.on_limit == ON_LIMIT_PAUSE;
+    int fd;
+
+    if (places_first && !places_reserve(worker, config)) {
+        pause_accepting(listener, LIMIT_PAUSE_MS, true);
+        *goes_on = false;
+        return -1;
+    }
+    fd = take_from_queue(listener, client, goes_on);
+    if (fd == -1) {
+        if (places_first)
+            places_release(worker, config, NULL);
+        return -1;
+    }
+    if (!places_first && !places_reserve(worker, config)) {
+        refuse(listener, fd, client, CLOSE_LIMIT, REJECTED_LIMIT);
+        *goes_on = true;
+        return -1;
+    }
+    return fd;
+}
+
 /* Accepts one connection. False when there is none, or the listener rests now. */
 static bool accept_one(struct listener *listener)
 {
     struct worker *worker = listener->worker;
     struct worker_shared *shared = worker->shared;
     struct listener_config *config = listener->config;
-    struct sockaddr_storage storage;
-    socklen_t length = sizeof(storage);
     struct addr client;
     struct worker *target;
     int64_t pause_ns;
     int64_t accepted_us;
+    bool goes_on;
     int fd;
 
     if (!relay_take_slack(&worker->resources) && is_shortage(errno)) {
@@ -378,18 +431,11 @@ static bool accept_one(struct listener *listener)
     }
     pause_ns = rate_pause_ns(listener);
     if (pause_ns > 0)
-        return hold_back(listener, rate_pause_ms(pause_ns), REJECTED_RATE);
-    if (!places_reserve(worker, config))
-        return hold_back(listener, LIMIT_PAUSE_MS, REJECTED_LIMIT);
-    fd = accept4(listener->fd, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd == -1) {
-        int error = errno;
-
-        places_release(worker, config, NULL);
-        return error == EINTR || (error != EAGAIN && survive_accept_error(listener, error));
-    }
+        return hold_back(listener, rate_pause_ms(pause_ns));
+    fd = accept_with_places(listener, &client, &goes_on);
+    if (fd == -1)
+        return goes_on;
     accepted_us = clock_now_us();
-    addr_from_sockaddr(&client, (struct sockaddr *)&storage, length);
     take_rate(listener);
     if (!let_in(listener, fd, &client))
         return true;
@@ -438,8 +484,8 @@ static void empty_queue(struct listener *listener)
         if (!listener->is_paused)
             return; /* it is empty */
         (void)relay_give_up_slack(&listener->worker->resources);
-        if (!refuse_one(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES,
-                        rate_pause_ns(listener) > 0 ? REJECTED_RATE : REJECTED_LIMIT))
+        if (!refuse_next(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES,
+                         rate_pause_ns(listener) > 0 ? REJECTED_RATE : REJECTED_LIMIT))
             return;
     }
 }

@@ -31,19 +31,24 @@ static bool take_place(_Atomic int *places, int limit)
     return true;
 }
 
-/* The listener's place first: a full listener never holds one of the process, not for a moment, so
-   no other listener is refused one that is free. */
+/* A listener's place that may be wanting comes before that of the process: a full listener never
+   holds one of the process, not for a moment, so no other listener is refused one that is free.
+   Without a limit of its own it comes after, so nobody ever reads more sessions than may be. */
 bool places_reserve(struct worker *worker, struct listener_config *config)
 {
     struct worker_shared *shared = worker->shared;
+    bool is_limited = config->max_connections != 0;
 
     if (buffers_are_short(&shared->buffers) ||
-        !take_place(&config->sessions, config->max_connections))
+        (is_limited && !take_place(&config->sessions, config->max_connections)))
         return false;
     if (!take_place(&shared->sessions, shared->max_connections)) {
-        atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
+        if (is_limited)
+            atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
         return false;
     }
+    if (!is_limited)
+        atomic_fetch_add_explicit(&config->sessions, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&worker->sessions, 1, memory_order_relaxed);
     return true;
 }
@@ -53,8 +58,8 @@ void places_release(struct worker *worker, struct listener_config *config,
 {
     if (client != NULL)
         source_table_leave(worker->shared->sources, config, client);
-    atomic_fetch_sub_explicit(&worker->shared->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&config->sessions, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&worker->shared->sessions, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&worker->sessions, 1, memory_order_relaxed);
 }
 

@@ -2,8 +2,8 @@
 /*
  * places.h - the places that a connection takes: in the process, at its listener, on its worker.
  *
- * They are reserved before the connection is accepted, so that a limit is never passed, and travel
- * with it: whoever closes it gives them back. Private to worker/.
+ * They are reserved before the connection becomes a session, so that a limit is never passed, and
+ * travel with it: whoever closes it gives them back. Private to worker/.
  */
 #ifndef CULVERT_WORKER_PLACES_H
 #define CULVERT_WORKER_PLACES_H

@@ -37,6 +37,26 @@ def test_refused_beyond_the_limit(culvert, where, action, end):
 
 
 @pytest.mark.parametrize("where", ["listener", "process"])
+@pytest.mark.parametrize("action", ["reset", "close"])
+def test_nobody_is_refused_while_a_place_is_free(culvert, where, action):
+    """Clients come to all workers at once, as many as there are places: a worker that looks whether
+    there is one more takes no place for it, not for a moment."""
+    places = 6
+    server = Listener()
+    listen = {"max_connections": places} if where == "listener" else {}
+    limits = {"on_limit": action, **({"max_connections": places} if where == "process" else {})}
+    relay = culvert(relay_to(server, listen=listen), limits=limits, workers=4)
+    address = relay.address()
+    for _ in range(150):
+        clients = [connect(address, wait=False) for _ in range(places)]
+        served = [server.accept() for _ in range(places)]
+        for conn in clients + served:
+            conn.rst()
+        relay.wait_idle()
+    assert relay.metric("culvert_connections_rejected_total") == 0
+
+
+@pytest.mark.parametrize("where", ["listener", "process"])
 def test_pause_at_the_limit(culvert, where):
     server = Listener()
     listen = {"max_connections": 2} if where == "listener" else {}
