@@ -5,8 +5,9 @@ import signal
 import subprocess
 
 from harness.culvert import relay_to
-from harness.netns import in_network_namespace
-from harness.peer import (FIN, RST, Blackhole, Listener, connect, exchange, pair, refused_address)
+from harness.netns import add_address, in_network_namespace
+from harness.peer import (FIN, RST, Blackhole, Listener, NamedServer, connect, exchange, pair,
+                          read_line, refused_address)
 from harness.strace import inject, needs_strace
 from harness.tls import TC, TS, Plane
 from harness.wait import wait_until
@@ -102,7 +103,7 @@ def vanish(address):
 @reason("client_dead")
 @in_network_namespace()
 def test_client_dead(culvert):
-    subprocess.run(["ip", "addr", "add", "10.9.9.1/32", "dev", "lo"], check=True)
+    add_address("lo", "10.9.9.1")
     server = Listener()
     relay = culvert(relay_to(server, defaults=DEAD))
     client = connect(relay.address(), source="10.9.9.1")
@@ -118,7 +119,7 @@ def test_client_dead(culvert):
 @reason("server_dead")
 @in_network_namespace()
 def test_server_dead(culvert):
-    subprocess.run(["ip", "addr", "add", "10.9.9.2/32", "dev", "lo"], check=True)
+    add_address("lo", "10.9.9.2")
     server = Listener(host="10.9.9.2")
     relay = culvert(relay_to(server, defaults=DEAD))
     client, served = pair(relay, server)
@@ -350,11 +351,11 @@ def test_queue_full(culvert):
 
 @reason("server_down")
 def test_server_down(culvert):
-    server = Listener()
+    server = NamedServer("only")  # the checks connect to it as well
     relay = culvert({**relay_to(server, pool={"health": "up", "on_down": "reset"}),
                      "health up": {"interval": "200ms", "timeout": "200ms", "fall": 1}})
-    client, served = pair(relay, server)
-    exchange(client, served)
+    client = connect(relay.address())
+    assert read_line(client) == "only"
     server.close()
     client.expect_end(RST, seconds=20)
     check(relay, client, "server_down", "relay")

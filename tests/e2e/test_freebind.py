@@ -3,7 +3,7 @@
 import pytest
 
 from harness.culvert import StartFailed, relay_to
-from harness.netns import in_network_namespace, run_ip
+from harness.netns import add_address, in_network_namespace
 from harness.peer import Listener, connect, exchange
 
 FAMILIES = pytest.mark.parametrize("host", ["192.0.2.9", "fd00:9::9"])
@@ -20,8 +20,7 @@ def test_the_address_comes_later(culvert, host):
     relay = culvert(relay_to(server, listen={"bind": bind_of(host), "freebind": True}), workers=2)
     with pytest.raises(OSError):
         connect(bind_of(host), seconds=0.5)
-    run_ip("addr", "add", f"{host}/{128 if ':' in host else 32}", "dev", "lo",
-           *(["nodad"] if ":" in host else []))
+    add_address("lo", host)
     for _ in range(4):
         exchange(connect(bind_of(host)), server.accept())
     assert relay.accepted_total() == 4

@@ -5,8 +5,8 @@ import pytest
 
 from harness.certificates import authority, server_identity
 from harness.culvert import StartFailed
-from harness.netns import (Neighbour, in_network_namespace, route_marked_packets_here, run_ip,
-                           run_nft, set_sysctl)
+from harness.netns import (Neighbour, add_address, in_network_namespace,
+                           route_marked_packets_here, run_nft, set_sysctl)
 from harness.peer import RST, Listener, connect, exchange
 from harness.tls import HandshakeFailed, answer_tls, server_context, start_tls
 from harness.wait import wait_until
@@ -60,8 +60,8 @@ def joined(relay, client, server):
 @in_network_namespace()
 def test_outgoing_connections_of_the_machine(culvert, family):
     """The sidecar: what programs beside it dial is redirected, its own connections are not."""
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
-    run_ip("addr", "add", "fd00:5::1/128", "dev", "lo", "nodad")
+    add_address("lo", "10.5.0.1")
+    add_address("lo", "fd00:5::1")
     server = Listener(family, host="10.5.0.1" if family == "v4" else "fd00:5::1", port=80)
     other = Listener(family, host="10.5.0.1" if family == "v4" else "fd00:5::1", port=81)
     relay = culvert(original(), user=USER)
@@ -120,7 +120,7 @@ def test_tproxy(culvert, family, source):
 
 @in_network_namespace()
 def test_nobody_answers_where_the_client_wanted_to_go(culvert):
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    add_address("lo", "10.5.0.1")
     relay = culvert(original(), user=USER)
     redirect("output", port_of(relay.address()), f"meta skuid {USER} return")
     for _ in range(5):
@@ -137,7 +137,7 @@ def test_nobody_answers_where_the_client_wanted_to_go(culvert):
 @in_network_namespace()
 def test_a_rule_that_redirects_culvert_itself(culvert):
     """The connection that comes back is refused; none is opened for it."""
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    add_address("lo", "10.5.0.1")
     server = Listener(host="10.5.0.1", port=80)
     relay = culvert(original(), user=USER)
     redirect("output", port_of(relay.address()))
@@ -156,7 +156,7 @@ def test_a_rule_that_redirects_culvert_itself(culvert):
 @in_network_namespace()
 def test_not_redirected(culvert):
     """Who dials culvert itself, by any of its addresses, is told so."""
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    add_address("lo", "10.5.0.1")
     relay = culvert(original())
     port = port_of(relay.address())
     for host in ("127.0.0.1", "10.5.0.1", "[::1]"):
@@ -211,7 +211,7 @@ def test_the_right_outlives_the_change_of_user(culvert):
 
 @in_network_namespace()
 def test_the_proxy_header_names_where_the_client_wanted_to_go(culvert):
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    add_address("lo", "10.5.0.1")
     server = Listener(host="10.5.0.1", port=80)
     relay = culvert(original(send_proxy="v1"), user=USER)
     redirect("output", port_of(relay.address()), f"meta skuid {USER} return")
@@ -225,7 +225,7 @@ def test_the_proxy_header_names_where_the_client_wanted_to_go(culvert):
 @in_network_namespace()
 def test_tls_to_where_the_client_wanted_to_go(culvert):
     """The certificate must be for the name that the client asks for, else for the address it dialled."""
-    run_ip("addr", "add", "10.5.0.1/32", "dev", "lo")
+    add_address("lo", "10.5.0.1")
     server = Listener(host="10.5.0.1", port=80)
     sections = {**original(tls="up"), "tls up": {"ca_file": authority().file}}
     relay = culvert({**sections, "listen named": {"bind": ":0", "pool": "out", "tls": "down"},

@@ -4,7 +4,7 @@ found on the next, and are never the server's fault."""
 import collections
 
 from harness.culvert import relay_to, run_culvert
-from harness.netns import Neighbour, in_network_namespace, run_ip, set_sysctl
+from harness.netns import Neighbour, add_address, in_network_namespace, set_sysctl
 from harness.peer import RST, Listener, connect, exchange, refused_address
 from harness.wait import wait_until
 
@@ -29,7 +29,7 @@ def test_in_turn(culvert):
 
 @in_network_namespace()
 def test_each_family_has_its_own(culvert):
-    run_ip("addr", "add", "fd00:5::1/128", "dev", "lo", "nodad")
+    add_address("lo", "fd00:5::1")
     four, six = Listener("v4"), Listener("v6")
     relay = culvert(relay_to([four, six], pool={"source": "127.0.3.1 fd00:5::1",
                                                 "balance": "roundrobin"}))
@@ -101,7 +101,7 @@ def test_an_address_that_is_not_there(culvert):
     assert record["retries"] == 1
     assert relay.metric("culvert_server_up") == 2
     # It comes to the machine: nothing has to be started again.
-    run_ip("addr", "add", "192.0.2.7/32", "dev", "lo")
+    add_address("lo", "192.0.2.7")
     client = connect(relay.address())
     served, _ = client.outcome(server)
     assert served and source_of(served) == "192.0.2.7"

@@ -8,11 +8,14 @@ import ctypes
 import functools
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
 
 import pytest
+
+from harness.wait import wait_until
 
 CLONE_NEWNET = 0x40000000
 
@@ -68,6 +71,33 @@ def run_ip(*words):
     subprocess.run(["ip", *words], check=True)
 
 
+def is_reachable(host):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect((host, 9))
+        except OSError:
+            return False
+    return True
+
+
+def put_address(interface, address):
+    """`address` with or without a prefix length. One of IPv6 is not there yet: wait_address()."""
+    host, slash, _ = address.partition("/")
+    run_ip("addr", "add", address if slash else f"{host}/{128 if ':' in host else 32}",
+           "dev", interface, *(["nodad"] if ":" in host else []))
+
+
+def wait_address(address):
+    """The kernel makes the route to an IPv6 address a while after the command has ended."""
+    host = address.partition("/")[0]
+    wait_until(lambda: is_reachable(host), 5, f"a route to {host}")
+
+
+def add_address(interface, address):
+    put_address(interface, address)
+    wait_address(address)
+
+
 def run_nft(rules):
     """Load rules into the namespace of this thread."""
     subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
@@ -98,13 +128,15 @@ class Neighbour:
         run_ip("link", "set", far, "netns", str(tid))
         self.give(near, f"10.{number}.0.1/24", f"fd00:{number}::1/64")
         self.call(self.give, far, f"{self.v4}/24", f"{self.v6}/64")
+        wait_address(f"fd00:{number}::1")
+        self.call(wait_address, self.v6)
         self.call(run_ip, "route", "add", "default", "via", f"10.{number}.0.1")
         self.call(run_ip, "-6", "route", "add", "default", "via", f"fd00:{number}::1")
 
     @staticmethod
     def give(interface, *addresses):
         for address in addresses:
-            run_ip("addr", "add", address, "dev", interface, *(["nodad"] if ":" in address else []))
+            put_address(interface, address)
         run_ip("link", "set", interface, "up")
 
     def live(self):
