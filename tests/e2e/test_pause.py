@@ -2,6 +2,7 @@
 """`ctl pool NAME pause`: new sessions wait, those that are there go on, `resume` lets them in."""
 import json
 import os
+import signal
 import subprocess
 
 import pytest
@@ -106,7 +107,7 @@ def test_postgres_restarts_under_load(culvert, tmp_path):
         programs.run("pgbench", *options, "-i", "-s", "1", "-q", "postgres")
         log = open(tmp_path / "pgbench", "w+", encoding="utf-8")
         load = subprocess.Popen([programs.find("pgbench"), *options, "-n", "-C", "-c", "6", "-j", "6",
-                                 "-t", "60", "-S", "postgres"], stdout=log, stderr=log)
+                                 "-T", "600", "-S", "postgres"], stdout=log, stderr=log)
         try:
             wait_until(lambda: pool_of(relay)["servers"][0]["connects"]["ok"] > 50, 20, "load")
             assert post(relay, "/api/v1/pools/servers/pause")[0] == 200
@@ -117,7 +118,8 @@ def test_postgres_restarts_under_load(culvert, tmp_path):
             served = pool_of(relay)["servers"][0]["connects"]["ok"]
             wait_until(lambda: pool_of(relay)["servers"][0]["connects"]["ok"] > served + 50, 20,
                        "load after the restart")
-            code = load.wait(60)
+            load.send_signal(signal.SIGALRM)  # its time is over: it ends what it has begun
+            code = load.wait(60 * SLOW)
         finally:
             load.kill()
             load.wait()

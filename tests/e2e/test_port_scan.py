@@ -14,7 +14,8 @@ from harness.peer import Server, connect, parse_address
 @pytest.mark.skipif(not shutil.which("nmap"), reason="needs nmap")
 @in_network_namespace()
 def test_port_scan(culvert):
-    server = Server(lambda conn: (conn.read_some(1024, 1), conn.close()))
+    patience = [1]
+    server = Server(lambda conn: (conn.read_some(1024, patience[0]), conn.close()))
     relay = culvert(relay_to(server))
     port = parse_address(relay.address())[1][1]
     for options in (["-sS"], ["-sT"], ["-sX"], ["-sV", "--version-intensity", "0"]):
@@ -24,6 +25,7 @@ def test_port_scan(culvert):
         assert done.returncode == 0, done.stderr
     relay.wait_idle()
     assert not [one for one in relay.records() if one.get("level") == "error"]
+    patience[0] = 30
     client = connect(relay.address())
     client.send(b"still there")
     client.expect_end("FIN")

@@ -9,7 +9,7 @@ import pytest
 from harness import programs
 from harness.culvert import relay_to
 from harness.peer import parse_address
-from harness.wait import Stopwatch, limit, wait_until
+from harness.wait import SLOW, wait_until
 
 pytestmark = [pytest.mark.programs, pytest.mark.deadline(90),
               programs.needs("psql", "initdb", "postgres"),
@@ -44,11 +44,9 @@ def test_postgres(culvert, postgres):
         wait_until(lambda: "1" in psql("-c", "select count(*) from pg_stat_activity where query like "
                                              "'select pg_sleep%' and state = 'active'"), 10,
                    "the query to run")
-        watch = Stopwatch()
         process.send_signal(2)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=30 * SLOW)
         assert "canceling statement" in errors
-        assert watch.seconds() < limit(5)
     finally:
         process.kill()
         process.wait()

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness.culvert import BINARY, StartFailed, clean_environment, read_fields, relay_to
+from harness.netns import in_network_namespace
 from harness.peer import EchoServer, Listener, connect, exchange, pair
 from harness.wait import SLOW, wait_until
 
@@ -24,6 +25,7 @@ def start_fails(culvert, sections, **options):
 
 
 @needs_root
+@in_network_namespace()
 def test_user_and_group(culvert):
     """A privileged port is bound, then every thread is nobody, for good and in no other group."""
     server = Listener()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 from harness.culvert import relay_to
-from harness.peer import FIN, RST, connect
+from harness.peer import FIN, RST, Listener, connect
 from harness.wait import Stopwatch, limit, wait_until
 
 SERVER = """
@@ -25,14 +25,21 @@ while True:
 """
 
 
+def reserved_port():
+    """A port that stays bound: nobody else gets it while the server is away."""
+    return Listener(listening=False).port
+
+
 def start_server(port):
     process = subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdout=subprocess.PIPE,
                                text=True)
-    return process, int(process.stdout.readline())
+    assert process.stdout.readline() == f"{port}\n"
+    return process
 
 
 def test_server_killed(culvert):
-    process, port = start_server(0)
+    port = reserved_port()
+    process = start_server(port)
     try:
         relay = culvert(relay_to(f"127.0.0.1:{port}"), workers=2)
         address = relay.address()
@@ -51,11 +58,11 @@ def test_server_killed(culvert):
             client.expect_end(RST)
         for client in clients[100:]:
             client.expect_end(FIN)
-        assert watch.seconds() < limit(0.5)
+        assert watch.seconds() < limit(5)
         for client in clients:
             client.discard()
         connect(address).expect_end(RST)
-        process, _ = start_server(port)
+        process = start_server(port)
 
         def works():
             client = connect(address)
@@ -71,14 +78,15 @@ def test_server_killed(culvert):
 def test_stopped_server(culvert):
     """A stopped server process: established sessions wait and go on, new ones run into
     connect_timeout only when its accept queue is full (BK2)."""
-    process, port = start_server(0)
+    port = reserved_port()
+    process = start_server(port)
     try:
-        relay = culvert(relay_to(f"127.0.0.1:{port}", defaults={"connect_timeout": "300ms"}))
+        relay = culvert(relay_to(f"127.0.0.1:{port}", defaults={"connect_timeout": "1s"}))
         client = connect(relay.address())
         client.expect(b"hello")
         os.kill(process.pid, signal.SIGSTOP)
         waiting = connect(relay.address())
-        assert waiting.is_silent(0.6)
+        assert waiting.is_silent(1.5)
         os.kill(process.pid, signal.SIGCONT)
         waiting.expect(b"hello")
         assert client.is_silent(0.05)
