@@ -3,7 +3,8 @@
 import pytest
 
 from harness.culvert import relay_to
-from harness.peer import FIN, RST, EchoServer, Listener, NamedServer, connect, read_line, refused_address
+from harness.peer import (FIN, RST, EchoServer, Listener, NamedServer, connect, exchange, read_line,
+                          refused_address)
 from harness.wait import Stopwatch, limit, stays_true, wait_until
 
 
@@ -32,6 +33,7 @@ def test_order(culvert):
     relay = culvert(queueing(server), workers=2)
     first = connect(relay.address())
     served = server.accept()
+    exchange(first, served)
     clients = wait_in_line(relay, 8)
     for number, client in enumerate(clients):
         client.send(b"%d" % number)
@@ -51,7 +53,9 @@ def test_order(culvert):
     for client in clients:
         record = relay.record_of(client)
         assert record["reason"] == "done" and record["queue_s"] > 0, record
-        assert record["connect_s"] < record["queue_s"], record
+    # Who comes last has waited while all others connected; what a connect took is not its wait.
+    records = [relay.record_of(client) for client in clients]
+    assert sum(one["connect_s"] for one in records[:-1]) < records[-1]["queue_s"], records
     assert relay.record_of(first)["queue_s"] == 0
     metrics = relay.metrics()
     assert metrics.value("culvert_queue_length", pool="servers") == 0
@@ -94,10 +98,10 @@ def test_queue_timeout(culvert):
     watch = Stopwatch()
     late = connect(relay.address())
     late.expect_end(RST)
-    assert 0.29 <= watch.seconds() < limit(1)
+    assert 0.29 <= watch.seconds() < limit(5)
     record = relay.record_of(late)
     assert (record["reason"], record["phase"]) == ("queue_timeout", "queue")
-    assert 0.29 <= record["queue_s"] < limit(1)
+    assert 0.29 <= record["queue_s"] < limit(5)
     assert waiting(relay) == 0
     # Nobody waits any more: the place goes to whoever comes.
     holder.close()
@@ -217,7 +221,7 @@ def test_killed_while_it_waits(culvert):
 def test_drain_serves_those_who_wait(culvert):
     """TERM: nobody new comes in, but who waits is served before drain_timeout, and cut at its end."""
     server = NamedServer("one")
-    relay = culvert({**queueing(server), "culvert": {"drain_timeout": "2s"}}, workers=2)
+    relay = culvert({**queueing(server), "culvert": {"drain_timeout": f"{limit(2):.1f}s"}}, workers=2)
     holder = connect(relay.address())
     read_line(holder)
     first, second = wait_in_line(relay, 2)
@@ -225,9 +229,9 @@ def test_drain_serves_those_who_wait(culvert):
     relay.wait_record(lambda one: one.get("event") == "drain_started")
     holder.close()
     assert read_line(first) == "one"
-    second.expect_end(RST)
+    second.expect_end(RST, seconds=10)
     first.expect_end(RST)
-    assert relay.wait_exit() == 75
+    assert relay.wait_exit(30) == 75
     assert relay.record_of(second)["reason"] == "drained"
 
 

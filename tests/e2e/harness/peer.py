@@ -625,13 +625,13 @@ class NamedServer(Server):
     def greet(self, conn):
         self.open += 1
         self.total += 1
-        try:
-            with conn:
+        with conn:
+            try:
                 conn.send(self.title.encode() + b"\n")
                 conn.read_end(600)
-                conn.close()
-        finally:
-            self.open -= 1
+            finally:
+                self.open -= 1  # before the relay can know that it is over
+            conn.close()
 
 
 def read_line(conn, seconds=5):
