@@ -7,7 +7,7 @@ import pytest
 from harness.culvert import relay_to
 from harness.peer import Listener, connect, exchange
 
-pytestmark = pytest.mark.plain_build
+pytestmark = [pytest.mark.plain_build, pytest.mark.deadline(180)]
 
 
 def test_mem_slope(culvert):

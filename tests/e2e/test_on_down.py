@@ -5,7 +5,7 @@ from datetime import datetime
 from harness.culvert import relay_to
 from harness.peer import RST, NamedServer, connect, read_line
 
-QUICK = {"interval": "200ms", "timeout": "200ms", "fall": "2", "rise": "2", "jitter": "0%"}
+QUICK = {"interval": "500ms", "timeout": "500ms", "fall": "2", "rise": "2", "jitter": "0%"}
 
 
 def sessions_on_a_dead_server(culvert, on_down, drain_timeout="60s"):

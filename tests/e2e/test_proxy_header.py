@@ -85,7 +85,7 @@ def test_wrong_ones_are_refused(culvert, how):
         assert log["proxy_error"] == fault, title
         assert (log["client"], log["pool"], log["server"]) == (client.name, "", ""), title
     assert server.nobody_came(0.05)
-    assert relay.metric("culvert_sessions_closed_total", reason="bad_proxy_header") == len(WRONG)
+    relay.wait_metric("culvert_sessions_closed_total", len(WRONG), reason="bad_proxy_header")
 
 
 def test_unfinished_ones_run_out_of_time(culvert):
@@ -96,13 +96,12 @@ def test_unfinished_ones_run_out_of_time(culvert):
     clients = []
     for header in [b"", *TRUNCATED]:
         clients.append(connect(relay.address()))
-        if header:
-            clients[-1].send(header)
+        offer(clients[-1], header)
     for client in clients:
         client.wait_reset(10)
         log = relay.record_of(client)
         assert (log["reason"], log["waited_for"]) == ("client_timeout", "client")
-        assert 0.69 <= log["duration_s"] <= limit(1.2), log
+        assert 0.69 <= log["duration_s"] <= limit(5), log
     assert watch.seconds() >= 0.69
     assert server.nobody_came(0.05)
 
@@ -115,8 +114,10 @@ def test_dribblers_harm_nobody(culvert):
     watch = Stopwatch()
     dribblers = [connect(relay.address()) for _ in range(300)]
     header = RIGHT["v2 of 4096 bytes"][0]
+    began, last = watch.seconds(), 0.0
     at = 0
-    while watch.seconds() < 1.2:
+    while watch.seconds() < began + 1.2:
+        last = watch.seconds()
         for client in dribblers:
             offer(client, header[at:at + 1])
         at += 1
@@ -129,7 +130,11 @@ def test_dribblers_harm_nobody(culvert):
         client.wait_reset(10)
         log = relay.record_of(client)
         assert log["reason"] == "client_timeout", log
-        assert 1.49 <= log["duration_s"] <= limit(2.0), log
+        assert 1.49 <= log["duration_s"], log
+    # Most of them had bytes to offer until shortly before their time was over; counted from those,
+    # it would have been as much longer.
+    seconds = sorted(relay.record_of(client)["duration_s"] for client in dribblers)
+    assert seconds[150] < 1.5 + 0.9 * (last - began), (seconds[150], last - began)
 
 
 def test_ends_inside_a_header(culvert):

@@ -11,12 +11,12 @@ from harness.peer import Listener, Pattern, exchange, pair, reading
 from harness.wait import Stopwatch, slowness
 
 
-@pytest.mark.parametrize("seconds", [6, pytest.param(300, marks=[
+@pytest.mark.parametrize("seconds", [7, pytest.param(300, marks=[
     pytest.mark.soak, pytest.mark.deadline(400)])])
 def test_slow_progress(culvert, splice_key, seconds):
     server = Listener(sndbuf=16384)
     relay = culvert(relay_to(server, defaults={
-        "splice": splice_key, "stall_timeout": f"{2 * min(slowness(), 2):.1f}s",
+        "splice": splice_key, "stall_timeout": f"{3 * min(slowness(), 2):.1f}s",
         "send_buffer": "16k"}))
     client, served = pair(relay, server, rcvbuf=4096)
     exchange(client, served)

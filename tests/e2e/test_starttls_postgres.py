@@ -141,8 +141,10 @@ def test_hello_behind_the_request(culvert):
 
 def test_slow_request(culvert):
     relay = terminating(culvert, Listener(), preread_timeout="200ms")
-    client = connect(relay.address())
-    client.send(SSL_REQUEST[:5])
+    address = relay.address()
+    with relay.frozen():
+        client = connect(address)
+        client.send(SSL_REQUEST[:5])
     client.expect_end(RST)
     assert relay.record_of(client)["reason"] == "client_timeout"
 

@@ -29,7 +29,7 @@ def test_stop_now(culvert, numbers):
     watch = Stopwatch()
     relay.send_signal(numbers[-1])
     assert relay.wait_exit() == 0
-    assert watch.seconds() < limit(1)
+    assert watch.seconds() < limit(3)
     for client, served in live:
         client.expect_end(RST)
         served.expect_end(RST)
@@ -74,8 +74,8 @@ def test_a_worker_that_hangs(culvert):
     try:
         watch = Stopwatch()
         relay.send_signal(signal.SIGQUIT)
-        last = relay.wait_record(lambda one: one["event"] == "failed", 3, "the word of the end")
-        assert watch.seconds() < limit(1)
+        last = relay.wait_record(lambda one: one["event"] == "failed", 5, "the word of the end")
+        assert watch.seconds() < limit(5)  # 0.6 s of naps, which a loaded machine stretches
     finally:
         stuck.close()  # who traces a thread holds up the end of its process, too
     assert "worker 0 does not end" in last["message"]
