@@ -2,6 +2,7 @@
 """Segments of 536 bytes fill a pipe's slots long before its bytes. A reader that pauses gets every
 tail as soon as it resumes, and the relay waits without spinning (1.4, BX13)."""
 import random
+import statistics
 
 import pytest
 
@@ -18,6 +19,7 @@ def run(culvert, replies, seed):
     start_splicing(relay, served, client)
     rng = random.Random(seed)
     source = Pattern(4)
+    times = []
     for _ in range(replies):
         total = rng.randint(20_000, 70_000)
         sent = 0
@@ -27,7 +29,9 @@ def run(culvert, replies, seed):
             sent += len(piece)
         watch = Stopwatch()
         client.expect(source.take(0, total), 2)
-        assert watch.seconds() < limit(0.1)
+        times.append(watch.seconds())
+    # A machine that stands still makes few of them late; a tail that waits for a timer, all.
+    assert statistics.quantiles(times, n=10)[-1] < limit(0.1), sorted(times)[-20:]
 
 
 def test_mss536_splice(culvert):

@@ -21,16 +21,21 @@ sys.stdin.read()
 """
 
 
+def hold_pipes(user):
+    holder = subprocess.Popen(
+        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", sys.executable, "-c",
+         HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout.readline() == "holding\n"
+    return holder
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_pipe_limit_unprivileged(culvert):
     user = 61000 + os.getpid() % 4000  # nobody else's, so tests beside this one keep their pipes
     server = Listener()
     relay = culvert(relay_to(server), user=user)
-    holder = subprocess.Popen(
-        ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", sys.executable, "-c",
-         HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = hold_pipes(user)
     try:
-        assert holder.stdout.readline() == "holding\n"
         client, served = pair(relay, server)
         exchange(client, served)
         stream(client, served, 64 << 20)
@@ -51,26 +56,26 @@ def test_pipe_limit_unprivileged(culvert):
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 def test_throughput_without_pipes(culvert):
     """What is left without pipes is what `splice = off` gives."""
-    times = {}
-    for name, splice, user in (("copy", "off", None), ("denied", "auto", 65000 + os.getpid() % 400)):
-        server = Listener()
-        relay = culvert(relay_to(server, defaults={"splice": splice}), user=user)
-        holder = None
-        if user:
-            holder = subprocess.Popen(
-                ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", sys.executable,
-                 "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            assert holder.stdout.readline() == "holding\n"
-        client, served = pair(relay, server)
-        exchange(client, served)
-        best = None
-        for _ in range(4):
-            before = relay.cpu_s()
-            stream(client, served, 64 << 20)
-            used = relay.cpu_s() - before
-            best = used if best is None else min(best, used)
-        times[name] = best
-        if holder:
-            holder.kill()
-            holder.wait()
-    assert times["denied"] < 1.3 * times["copy"] + 0.01, times
+    user = 65000 + os.getpid() % 400
+    holder = hold_pipes(user)
+    try:
+        ways = {}
+        for name, splice, who in (("copy", "off", None), ("denied", "auto", user)):
+            server = Listener()
+            relay = culvert(relay_to(server, defaults={"splice": splice}), user=who)
+            ways[name] = (relay, *pair(relay, server))
+            exchange(*ways[name][1:])
+        # The least of some turns, in turn: what else the machine does is in none of both for long.
+        least = dict.fromkeys(ways, float("inf"))
+        for _ in range(12):
+            for name, (relay, client, served) in ways.items():
+                before = relay.cpu_s()
+                stream(client, served, 64 << 20)
+                least[name] = min(least[name], relay.cpu_s() - before)
+            if least["denied"] < 1.3 * least["copy"] + 0.01:
+                break
+        else:
+            raise AssertionError(f"seconds of processor time: {least}")
+    finally:
+        holder.kill()
+        holder.wait()

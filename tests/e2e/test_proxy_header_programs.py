@@ -9,6 +9,7 @@ from harness import programs
 from harness.culvert import relay_to
 from harness.peer import FIN, EchoServer, Listener, connect
 from harness.proxy_header import CLIENT, read_v2, v1, v2
+from harness.wait import wait_until
 
 pytestmark = [pytest.mark.programs]
 with_haproxy = programs.needs("haproxy")
@@ -18,6 +19,14 @@ with_nginx = programs.needs("nginx")
 def taking_headers(server, **pool):
     return relay_to(server, pool=pool, listen={"accept_proxy": "required",
                                                "trusted_proxies": "127.0.0.0/8"})
+
+
+def accepts(address):
+    try:
+        connect(address).discard()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def echo(client, header=b""):
@@ -37,7 +46,7 @@ def test_haproxy_tells_the_relay(culvert, tmp_path, words):
     with programs.haproxy(tmp_path, relay.address(), "accept-proxy", words) as path:
         for header in (v1(), v2()):
             echo(connect(f"unix:{path}"), header)
-        relay.wait_idle()
+        wait_until(lambda: len(relay.session_records()) == 2, 5, "two records")
         for log in relay.session_records():
             assert (log["reason"], log["client"]) == ("done", CLIENT), log
 
@@ -67,8 +76,7 @@ def test_haproxy_between_two_relays(culvert, tmp_path):
         client = connect(first.address())
         name = client.name
         echo(client)
-        last.wait_idle()
-        (log,) = last.session_records()
+        log = last.only_record()
         assert (log["reason"], log["client"]) == ("done", name)
 
 
@@ -92,9 +100,10 @@ stream {{
 }}
 """
     with programs.nginx(tmp_path, config):
+        wait_until(lambda: accepts(address), 5, "nginx to listen")
         for header in (v1(), v2()):
             echo(connect(address), header)
-        relay.wait_idle()
+        wait_until(lambda: len(relay.session_records()) == 2, 5, "two records")
         for log in relay.session_records():
             assert (log["reason"], log["client"].split(":")[0]) == ("done", "192.0.2.1"), log
 

@@ -47,8 +47,8 @@ def run(culvert, count, splice):
     after = relay.ledger()
     grown = after.rss_kb - before.rss_kb
     assert grown < count * 128, f"{grown} kB for {count} stalled sessions"
-    after_times = round_trip_times(*quick)
-    assert statistics.median(after_times) < 2 * statistics.median(before_times) + limit(0.001)
+    wait_until(lambda: statistics.median(round_trip_times(*quick)) <
+               2 * statistics.median(before_times) + limit(0.001), 5, "round trips as quick as before")
     before_cpu = relay.cpu_s()
     assert quick[0].is_silent(0.5)
     assert relay.cpu_s() - before_cpu < 0.02

@@ -2,6 +2,7 @@
 """Routing by name without decrypting: the server gets the very bytes the client sent, bulk is
 spliced, and what no route takes is refused as `no_route` says. One port may pass some names through
 and terminate others. A map of 100,000 names is loaded at start in a moment."""
+import collections
 import signal
 
 import pytest
@@ -11,7 +12,7 @@ from harness.peer import (FIN, RST, Background, EchoServer, Listener, NamedServe
                           exchange, start_splicing, stream)
 from harness.tls import (TLS12, TLS13, HandshakeFailed, TlsConn, client_context, server_context,
                          start_tls)
-from harness.wait import Stopwatch, limit, wait_until
+from harness.wait import SLOW, wait_until
 
 
 def hello(name, **more):
@@ -38,20 +39,18 @@ def where(relay, servers, name, **more):
     client = connect(relay.address())
     made = hello(name, **more)
     client.send(made)
-    for _ in range(2000):
-        for title, server in servers.items():
-            if not server.nobody_came(0.001):
-                served = server.accept()
-                served.expect(made)
-                client.fin()
-                served.expect_end(FIN)
-                served.fin()
-                client.expect_end(FIN)
-                record = relay.record_of(client)
-                assert (record["reason"], record["pool"], record["sni"], record["tls"]) == \
-                    ("done", title, (name or "").lower(), ""), record
-                return title
-    raise AssertionError("no server was reached")
+    title = wait_until(lambda: next((title for title, server in servers.items()
+                                     if not server.nobody_came(0)), None), 5, "a server to be reached")
+    served = servers[title].accept()
+    served.expect(made)
+    client.fin()
+    served.expect_end(FIN)
+    served.fin()
+    client.expect_end(FIN)
+    record = relay.record_of(client)
+    assert (record["reason"], record["pool"], record["sni"], record["tls"]) == \
+        ("done", title, (name or "").lower(), ""), record
+    return title
 
 
 def test_names(culvert):
@@ -175,7 +174,7 @@ def test_pass_through_and_termination_on_one_port(culvert):
 
 
 def test_sni_map(culvert, tmp_path):
-    """100,000 exact names and a thousand wildcards: loading takes less than a second of start."""
+    """100,000 exact names and a thousand wildcards: loading takes less than a second of processor time."""
     servers = {name: Listener() for name in ("even", "odd", "wild", "rest")}
     empty, full = tmp_path / "empty", tmp_path / "full"
     empty.write_text("only.test even\n")
@@ -185,10 +184,9 @@ def test_sni_map(culvert, tmp_path):
     full.write_text("\n".join(lines) + "\n")
     seconds = []
     for path in (empty, full):
-        watch = Stopwatch()
         relay = culvert(sections(servers, {}, pool="rest", sni_map=path))
-        seconds.append(watch.seconds())
-    assert seconds[1] - seconds[0] < limit(1), seconds
+        seconds.append(relay.cpu_s())
+    assert seconds[1] - seconds[0] < SLOW, seconds
     for name, want in (("host-0.customer-0.test", "even"), ("host-99999.customer-345.test", "odd"),
                        ("HOST-77.CUSTOMER-77.TEST", "odd"), ("x.wild-999.test", "wild"),
                        ("host-0.customer-1.test", "rest"), ("a.x.wild-1.test", "rest")):
@@ -282,29 +280,32 @@ def test_sni_map_breaks(culvert, tmp_path):
 
 def test_sni_map_changes_under_load(culvert, tmp_path):
     """Clients come without a pause while a large map is replaced: each is served by the old map or
-    by the new one."""
+    by the new one, and who comes behind the answer by the new one."""
     servers = {name: NamedServer(name) for name in ("first", "second")}
     path = tmp_path / "names.map"
     many = "".join(f"host-{i}.test first\n" for i in range(20_000))
     path.write_text(many + "a.test first\n")
     relay = culvert(sections(servers, {}, sni_map=path), workers=2)
-    made, seen, done = hello("a.test"), set(), []
+    made, seen, done = hello("a.test"), collections.Counter(), []
     address = relay.address()
 
     def come_and_go():
         while not done:
             client = connect(address)
             client.send(made)
-            seen.add(client.read_some())
+            seen[client.read_some()] += 1
             client.rst()
 
     visitors = [Background(come_and_go) for _ in range(2)]
     for number in range(6):
-        put(path, many + f"a.test {'second' if number % 2 == 0 else 'first'}\n")
+        name = "first" if number % 2 else "second"
+        put(path, many + f"a.test {name}\n")
         relay.get("/api/v1/reload", method="POST", seconds=20)
+        before = seen[name.encode() + b"\n"]
+        wait_until(lambda: seen[name.encode() + b"\n"] > before + 4, 10, f"the visitors to see {name}")
     done.append(True)
     for visitor in visitors:
         visitor.result()
-    assert seen == {b"first\n", b"second\n"}
+    assert set(seen) == {b"first\n", b"second\n"}
     # The watch may have come before some of the requests.
     relay.wait_metric_from("culvert_sni_map_reloads_total", 6, listener="main", result="ok")

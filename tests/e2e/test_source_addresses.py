@@ -67,7 +67,7 @@ def test_ports_of_two_addresses(culvert):
     counts = collections.Counter(source_of(served) for _, served in live)
     assert counts == {"127.0.3.1": 20, "127.0.3.2": 20}
     assert {relay.record_of(client)["reason"] for client in refused} == {"ports_exhausted"}
-    assert relay.metric("culvert_connects_total", result="ports_exhausted") == len(refused)
+    relay.wait_metric("culvert_connects_total", len(refused), result="ports_exhausted")
     assert relay.metric("culvert_server_up") == 1
     client, served = live.pop()
     served.rst()
@@ -118,7 +118,7 @@ def test_an_address_that_does_not_lead_to_the_server(culvert):
     client.expect_end(RST)
     record = relay.record_of(client)
     assert (record["reason"], record["errno"]) == ("source_failed", "EINVAL")
-    assert relay.metric("culvert_connects_total", result="source_failed") == 1
+    relay.wait_metric("culvert_connects_total", 1, result="source_failed")
     assert server.nobody_came()
     machine.close()
 

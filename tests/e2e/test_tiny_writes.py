@@ -31,4 +31,5 @@ def test_small_messages_are_not_delayed(culvert):
         client.send(data)
         served.expect(data)
         times.append(watch.seconds())
-    assert statistics.median(times) < limit(0.002)
+    # What waits for a timer or for an acknowledgement is late always; by the machine's load not so.
+    assert statistics.quantiles(times)[0] < limit(0.002)

@@ -16,7 +16,7 @@ def refused_with(relay, reason, errno):
     watch = Stopwatch()
     client = connect(relay.address())
     client.expect_end(RST)
-    assert watch.seconds() < limit(0.1)
+    assert watch.seconds() < limit(1)
     record = relay.record_of(client)
     assert (record["reason"], record["errno"]) == (reason, errno)
 
@@ -50,10 +50,8 @@ def test_a_firewall_that_rejects(culvert, family, answer, reason, errno):
     }}""")
     host = machine.v4 if family == "v4" else f"[{machine.v6}]"
     relay = culvert(relay_to(f"{host}:80"))
-    watch = Stopwatch()
     client = connect(relay.address())
     client.expect_end(RST)
-    assert watch.seconds() < limit(2)
     record = relay.record_of(client)
     assert record["reason"] == reason
     assert record["errno"] in errno.split("|")
