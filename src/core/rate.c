@@ -42,6 +42,11 @@ int64_t rate_take(const struct rate *rate, int64_t paid_until_ns, int64_t count,
     return later(paid_until_ns, now_ns) + cost_ns(rate, count);
 }
 
+int64_t rate_return(const struct rate *rate, int64_t paid_until_ns, int64_t count)
+{
+    return paid_until_ns - cost_ns(rate, count);
+}
+
 void rate_take_shared(const struct rate *rate, _Atomic int64_t *paid_until_ns, int64_t now_ns)
 {
     int64_t before = atomic_load_explicit(paid_until_ns, memory_order_relaxed);

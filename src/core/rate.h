@@ -28,6 +28,9 @@ int64_t rate_wait_ns(const struct rate *rate, int64_t paid_until_ns, int64_t cou
 /* What the bucket is once `count` are taken, whether there were so many or not. */
 int64_t rate_take(const struct rate *rate, int64_t paid_until_ns, int64_t count, int64_t now_ns);
 
+/* What it is once `count` that were taken are back. */
+int64_t rate_return(const struct rate *rate, int64_t paid_until_ns, int64_t count);
+
 /* Takes one from a bucket that threads share. */
 void rate_take_shared(const struct rate *rate, _Atomic int64_t *paid_until_ns, int64_t now_ns);
 

@@ -265,8 +265,9 @@ static enum source_answer enter(struct source_table *table, const struct source_
     return answer;
 }
 
+/* `is_paid_back`: as if it had never come. */
 static void leave(struct source_table *table, const struct source_key *key,
-                  const struct source_limits *limits)
+                  const struct source_limits *limits, bool is_paid_back)
 {
     uint64_t hash = hash_of(table, key);
     struct shard *shard = shard_of(table, hash);
@@ -274,6 +275,8 @@ static void leave(struct source_table *table, const struct source_key *key,
 
     pthread_mutex_lock(&shard->mutex);
     source = *find(table, shard, key, hash);
+    if (source != NULL && is_paid_back && limits->connection_rate.per_s > 0)
+        source->paid_until_ns = rate_return(&limits->connection_rate, source->paid_until_ns, 1);
     /* It may have been forgotten meanwhile, and come back. */
     if (source != NULL && source->sessions > 0 && --source->sessions == 0) {
         if (limits->connection_rate.per_s == 0) {
@@ -306,12 +309,12 @@ enum source_answer source_table_enter(struct source_table *table,
     answer = enter(table, &key, whole, now_ns);
     key.scope = listener->index + 1;
     if (answer != SOURCE_ADMITTED && has_limits(own))
-        leave(table, &key, own);
+        leave(table, &key, own, true);
     return answer;
 }
 
-void source_table_leave(struct source_table *table, const struct listener_config *listener,
-                        const struct addr *client)
+static void leave_both(struct source_table *table, const struct listener_config *listener,
+                       const struct addr *client, bool is_paid_back)
 {
     const struct source_limits *own = &listener->per_source;
     const struct source_limits *whole = &listener->snapshot->process.per_source;
@@ -321,10 +324,22 @@ void source_table_leave(struct source_table *table, const struct listener_config
         return;
     key.scope = listener->index + 1;
     if (has_limits(own))
-        leave(table, &key, own);
+        leave(table, &key, own, is_paid_back);
     key.scope = NO_SCOPE;
     if (has_limits(whole))
-        leave(table, &key, whole);
+        leave(table, &key, whole, is_paid_back);
+}
+
+void source_table_leave(struct source_table *table, const struct listener_config *listener,
+                        const struct addr *client)
+{
+    leave_both(table, listener, client, false);
+}
+
+void source_table_withdraw(struct source_table *table, const struct listener_config *listener,
+                           const struct addr *client)
+{
+    leave_both(table, listener, client, true);
 }
 
 size_t source_table_count(const struct source_table *table)

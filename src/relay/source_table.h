@@ -47,6 +47,11 @@ enum source_answer source_table_enter(struct source_table *table,
 void source_table_leave(struct source_table *table, const struct listener_config *listener,
                         const struct addr *client);
 
+/* The same for one that was admitted and then refused for want of another place: its rates have it
+   back, too. */
+void source_table_withdraw(struct source_table *table, const struct listener_config *listener,
+                           const struct addr *client);
+
 /* Sources that are remembered, and how many with sessions had to be forgotten. Any thread. */
 size_t source_table_count(const struct source_table *table);
 uint64_t source_table_forgotten(const struct source_table *table);

@@ -32,19 +32,31 @@
    one in 64 of all. */
 #define HANDOVER_LEAD 8
 
-static void pause_accepting(struct listener *listener, int64_t pause_ms, bool is_limit)
+/* Looks at paused listeners at this time or earlier. False without memory for that. */
+static bool look_again_at(struct worker *worker, int64_t resume_ms, int64_t now_ms)
+{
+    const struct timeval delay = {.tv_usec = (resume_ms - now_ms) * 1000};
+
+    if (evtimer_pending(worker->resume_event, NULL) && worker->resume_ms <= resume_ms)
+        return true;
+    if (!relay_add_timer(&worker->resources, worker->resume_event, &delay))
+        return false;
+    worker->resume_ms = resume_ms;
+    return true;
+}
+
+static void pause_accepting(struct listener *listener, int64_t pause_ms, enum listener_pause cause)
 {
     struct worker *worker = listener->worker;
-    struct timeval delay = {.tv_usec = pause_ms * 1000};
+    int64_t now_ms = clock_now_ms();
 
-    if (!evtimer_pending(worker->resume_event, NULL) &&
-        !relay_add_timer(&worker->resources, worker->resume_event, &delay))
+    if (!look_again_at(worker, now_ms + pause_ms, now_ms))
         return; /* no memory to wake up again: it may not fall asleep */
     event_del(listener->event);
     listener->is_paused = true;
-    listener->is_paused_by_limit = is_limit;
-    listener->resume_ms = clock_now_ms() + pause_ms;
-    if (is_limit)
+    listener->pause_cause = cause;
+    listener->resume_ms = now_ms + pause_ms;
+    if (cause == PAUSED_BY_LIMIT)
         worker->resources.wants_places = true;
 }
 
@@ -111,7 +123,7 @@ static bool survive_accept_error(struct listener *listener, int error)
         log_event_integer(&event, "suppressed", (int64_t)suppressed);
         log_event_post(&event);
     }
-    pause_accepting(listener, SHORTAGE_PAUSE_MS, false);
+    pause_accepting(listener, SHORTAGE_PAUSE_MS, PAUSED_BY_SHORTAGE);
     return false;
 }
 
@@ -218,7 +230,21 @@ static bool refuse_next(struct listener *listener, enum close_reason reason, enu
     return true;
 }
 
-/* Refuses a connection that was accepted and has its places. */
+/* `deny_action = drop`: the client hears nothing. Where the kernel cannot forget the connection it
+   is held, for which it needs places; without them it is reset. */
+static void drop(struct listener *listener, int fd)
+{
+    struct worker *worker = listener->worker;
+
+    if (socket_forget(fd))
+        return;
+    if (!places_reserve(worker, listener->config))
+        socket_reset_close(fd);
+    else if (!held_add(worker, listener->config, fd))
+        places_release(worker, listener->config, NULL);
+}
+
+/* Refuses a connection that was accepted and has no places: by a rule or a limit of its source. */
 static void reject(struct listener *listener, int fd, const struct addr *client, enum rejection why)
 {
     struct worker *worker = listener->worker;
@@ -229,13 +255,10 @@ static void reject(struct listener *listener, int fd, const struct addr *client,
 
     counter_add(&worker->resources.counters.listeners[config->index].rejected[why], 1);
     record_rejection(listener, client, is_denied ? CLOSE_DENIED : CLOSE_LIMIT);
-    if (is_denied && config->deny_action == DENY_DROP) {
-        if (!socket_forget(fd) && held_add(worker, config, fd))
-            return; /* with its places */
-    } else {
+    if (is_denied && config->deny_action == DENY_DROP)
+        drop(listener, fd);
+    else
         close_refused(fd, client, may_end);
-    }
-    places_release(worker, config, NULL);
 }
 
 /* The worker that should serve the next session: the accepting one, unless it is clearly ahead. */
@@ -354,62 +377,49 @@ static bool hold_back(struct listener *listener, int64_t pause_ms)
 {
     if (listener->worker->snapshot->process.on_limit != ON_LIMIT_PAUSE)
         return refuse_next(listener, CLOSE_LIMIT, REJECTED_RATE);
-    pause_accepting(listener, pause_ms, true);
+    pause_accepting(listener, pause_ms, PAUSED_BY_RATE);
     return false;
 }
 
-/* What the rules and the limits of its source say to an accepted connection. False: it was
-   refused, and its places are free. */
-static bool let_in(struct listener *listener, int fd, const struct addr *client)
+/* What the rules and the limits of its source say to a connection; REJECTED_COUNT: nothing. */
+static enum rejection examine(const struct listener *listener, const struct addr *client)
 {
-    struct worker *worker = listener->worker;
-
-    if (!listener_admits(listener->config, client)) {
-        reject(listener, fd, client, REJECTED_DENIED);
-        return false;
-    }
-    switch (source_table_enter(worker->shared->sources, listener->config, client, now_ns())) {
+    if (!listener_admits(listener->config, client))
+        return REJECTED_DENIED;
+    switch (
+        source_table_enter(listener->worker->shared->sources, listener->config, client, now_ns())) {
     case SOURCE_ADMITTED:
-        return true;
+        return REJECTED_COUNT;
     case SOURCE_AT_LIMIT:
-        reject(listener, fd, client, REJECTED_LIMIT_IP);
-        return false;
+        return REJECTED_LIMIT_IP;
     case SOURCE_TOO_FAST:
-        reject(listener, fd, client, REJECTED_RATE_IP);
-        return false;
+        return REJECTED_RATE_IP;
     }
-    return false;
+    return REJECTED_COUNT;
 }
 
-/* Accepts one connection and takes its places; -1 when there is none, it was refused or the
-   listener rests now, and then `*goes_on` says whether the next try may come at once. */
-static int accept_with_places(struct listener *listener, struct addr *client, bool *goes_on)
+/* Whether a connection becomes a session, with its places; it is refused otherwise. Who is refused
+   for himself holds no place meanwhile: others would be refused for it. */
+static bool let_in(struct listener *listener, int fd, const struct addr *client, bool has_places)
 {
     struct worker *worker = listener->worker;
     struct listener_config *config = listener->config;
-    /* Who is to wait at a limit waits in the kernel's queue, so the places come first, and go back
-       when that queue is empty. Another worker that sees them taken meanwhile only looks again
-       later: but it would refuse for nothing, so under reset and close the places come last. */
-    bool places_first = worker->snapshot->process.on_limit == ON_LIMIT_PAUSE;
-    int fd;
+    enum rejection why = examine(listener, client);
 
-    if (places_first && !places_reserve(worker, config)) {
-        pause_accepting(listener, LIMIT_PAUSE_MS, true);
-        *goes_on = false;
-        return -1;
-    }
-    fd = take_from_queue(listener, client, goes_on);
-    if (fd == -1) {
-        if (places_first)
+    if (why != REJECTED_COUNT) {
+        if (has_places)
             places_release(worker, config, NULL);
-        return -1;
+        take_rate(listener);
+        reject(listener, fd, client, why);
+        return false;
     }
-    if (!places_first && !places_reserve(worker, config)) {
+    if (!has_places && !places_reserve(worker, config)) {
+        source_table_withdraw(worker->shared->sources, config, client);
         refuse(listener, fd, client, CLOSE_LIMIT, REJECTED_LIMIT);
-        *goes_on = true;
-        return -1;
+        return false;
     }
-    return fd;
+    take_rate(listener);
+    return true;
 }
 
 /* Accepts one connection. False when there is none, or the listener rests now. */
@@ -418,6 +428,10 @@ static bool accept_one(struct listener *listener)
     struct worker *worker = listener->worker;
     struct worker_shared *shared = worker->shared;
     struct listener_config *config = listener->config;
+    /* Who is to wait at a limit waits in the kernel's queue, so the places come first, and go back
+       when that queue is empty. Another worker that sees them taken meanwhile only looks again
+       later: but where it would refuse for nothing the places come last. */
+    bool has_places = worker->snapshot->process.on_limit == ON_LIMIT_PAUSE && !listener->is_closing;
     struct addr client;
     struct worker *target;
     int64_t pause_ns;
@@ -432,12 +446,18 @@ static bool accept_one(struct listener *listener)
     pause_ns = rate_pause_ns(listener);
     if (pause_ns > 0)
         return hold_back(listener, rate_pause_ms(pause_ns));
-    fd = accept_with_places(listener, &client, &goes_on);
-    if (fd == -1)
+    if (has_places && !places_reserve(worker, config)) {
+        pause_accepting(listener, LIMIT_PAUSE_MS, PAUSED_BY_LIMIT);
+        return false;
+    }
+    fd = take_from_queue(listener, &client, &goes_on);
+    if (fd == -1) {
+        if (has_places)
+            places_release(worker, config, NULL);
         return goes_on;
+    }
     accepted_us = clock_now_us();
-    take_rate(listener);
-    if (!let_in(listener, fd, &client))
+    if (!let_in(listener, fd, &client, has_places))
         return true;
     counter_add(&worker->resources.counters.listeners[config->index].accepted, 1);
 
@@ -478,14 +498,17 @@ bool listener_open(struct listener *listener)
 static void empty_queue(struct listener *listener)
 {
     for (int i = 0; i < QUEUE_MAX; i++) {
-        listener->is_paused = false; /* a place, or a descriptor, may be free by now */
+        bool is_rate;
+
+        listener->is_paused = false; /* a descriptor may be free by now */
         if (accept_one(listener))
             continue;
         if (!listener->is_paused)
             return; /* it is empty */
+        is_rate = listener->pause_cause == PAUSED_BY_RATE;
         (void)relay_give_up_slack(&listener->worker->resources);
-        if (!refuse_next(listener, listener->is_paused_by_limit ? CLOSE_LIMIT : CLOSE_NO_RESOURCES,
-                         rate_pause_ns(listener) > 0 ? REJECTED_RATE : REJECTED_LIMIT))
+        if (!refuse_next(listener, is_rate ? CLOSE_LIMIT : CLOSE_NO_RESOURCES,
+                         is_rate ? REJECTED_RATE : REJECTED_LIMIT))
             return;
     }
 }
@@ -495,6 +518,7 @@ void listener_close(struct listener *listener)
     if (listener->fd == -1)
         return;
     if (listener->event != NULL) {
+        listener->is_closing = true;
         empty_queue(listener);
         listener->is_paused = false;
         event_free(listener->event);
@@ -520,20 +544,18 @@ void listener_resume_all(struct worker *worker, bool has_place)
 
         if (!listener->is_paused || listener->fd == -1)
             continue;
-        if (listener->resume_ms <= now_ms || (has_place && listener->is_paused_by_limit)) {
+        if (listener->resume_ms <= now_ms ||
+            (has_place && listener->pause_cause == PAUSED_BY_LIMIT)) {
             listener->is_paused = event_add(listener->event, NULL) == -1;
             if (!listener->is_paused)
                 continue;
             listener->resume_ms = now_ms + SHORTAGE_PAUSE_MS; /* no memory to watch it */
         }
-        wants_places |= listener->is_paused_by_limit;
+        wants_places |= listener->pause_cause == PAUSED_BY_LIMIT;
         if (listener->resume_ms < next_ms)
             next_ms = listener->resume_ms;
     }
     worker->resources.wants_places = wants_places;
-    if (next_ms != INT64_MAX) {
-        struct timeval delay = {.tv_usec = (next_ms - now_ms) * 1000};
-
-        (void)relay_add_timer(&worker->resources, worker->resume_event, &delay);
-    }
+    if (next_ms != INT64_MAX)
+        (void)look_again_at(worker, next_ms, now_ms);
 }

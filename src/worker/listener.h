@@ -2,9 +2,9 @@
 /*
  * listener.h - one listening socket of one worker: accepting, pausing, handing over.
  *
- * The socket is watched level-triggered. Before each accept4(2) the connection's places (process,
- * listener, worker) are reserved, so that a limit is never passed. Without descriptors or memory
- * the socket is left alone for a while instead of being polled in vain. Private to worker/.
+ * The socket is watched level-triggered. A connection's places (process, listener, worker) are
+ * reserved before it becomes a session, so that a limit is never passed. Without descriptors or
+ * memory the socket is left alone for a while instead of being polled in vain. Private to worker/.
  */
 #ifndef CULVERT_WORKER_LISTENER_H
 #define CULVERT_WORKER_LISTENER_H
@@ -20,6 +20,13 @@
 struct message;
 struct worker;
 
+/* Why accepting rests. */
+enum listener_pause {
+    PAUSED_BY_SHORTAGE, /* no descriptor or memory */
+    PAUSED_BY_RATE,     /* time alone makes room */
+    PAUSED_BY_LIMIT,    /* a freed place ends it, too */
+};
+
 struct listener {
     struct worker *worker;
     struct listener_config *config; /* borrowed from the worker's snapshot */
@@ -27,7 +34,8 @@ struct listener {
     int fd;              /* owned; -1 when closed */
     bool is_only_socket; /* of all workers: hand over at the least difference */
     bool is_paused;
-    bool is_paused_by_limit;
+    bool is_closing; /* nobody can wait in its queue any longer */
+    enum listener_pause pause_cause;
     int64_t resume_ms;
 };
 

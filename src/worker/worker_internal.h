@@ -32,8 +32,9 @@ struct worker {
     struct log_ring *ring;
     struct listener *listeners; /* the worker's own sockets */
     unsigned listener_count;
-    struct event *resume_event; /* timer: looks at paused listeners */
-    struct event *beat_event;   /* timer: shows that the loop turns */
+    struct event *resume_event; /* timer: looks at paused listeners, at resume_ms */
+    int64_t resume_ms;
+    struct event *beat_event; /* timer: shows that the loop turns */
     struct accept_counters accept_counters;
     struct log_limit accept_log;
     struct log_limit rejection_log;

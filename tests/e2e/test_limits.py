@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connection limits of the process and of a listener, and what happens beyond them: `pause` leaves
 clients in the kernel's queue, `reset` and `close` refuse them at once (FL1)."""
+import contextlib
+import socket
+import threading
+
 import pytest
 
 from harness.culvert import relay_to
-from harness.peer import FIN, RST, Listener, connect, exchange, pair
+from harness.peer import FIN, RST, Listener, connect, exchange, pair, parse_address
 from harness.wait import Stopwatch, limit, wait_until
 
 
@@ -54,6 +58,45 @@ def test_nobody_is_refused_while_a_place_is_free(culvert, where, action):
             conn.rst()
         relay.wait_idle()
     assert relay.metric("culvert_connections_rejected_total") == 0
+
+
+@pytest.mark.parametrize("what", ["denied", "limit_ip"])
+def test_who_is_refused_for_himself_holds_no_place(culvert, what):
+    """One client has half of the two places. While others that a rule or the limit of their source
+    refuses keep coming to all workers, the other place is free for everybody else, always."""
+    server = Listener()
+    listen = {"deny": "127.0.0.2"} if what == "denied" else {"max_connections_per_ip": 1}
+    relay = culvert(relay_to(server, listen=listen), workers=4,
+                    limits={"max_connections": 2, "on_limit": "reset"})
+    address = relay.address()
+    over = threading.Event()
+
+    def keep_coming():
+        while not over.is_set():
+            with contextlib.suppress(OSError), socket.socket() as sock:
+                sock.bind(("127.0.0.2", 0))
+                sock.connect(parse_address(address)[1])
+                sock.recv(1)
+
+    if what == "limit_ip":
+        connect(address, source="127.0.0.2")
+        server.accept()
+    flood = [threading.Thread(target=keep_coming) for _ in range(4)]
+    for thread in flood:
+        thread.start()
+    try:
+        relay.wait_metric_from("culvert_connections_rejected_total", 20, reason=what)
+        for _ in range(50):
+            client = connect(address)
+            server.accept().rst()
+            client.expect_end(RST)
+            client.close()
+            wait_until(lambda: len(relay.sessions()) <= (what == "limit_ip"), 5, "a place to be free")
+    finally:
+        over.set()
+        for thread in flood:
+            thread.join()
+    assert relay.metric("culvert_connections_rejected_total", reason="limit") == 0
 
 
 @pytest.mark.parametrize("where", ["listener", "process"])

@@ -63,6 +63,18 @@ static void test_a_debt_is_paid_first(void **state)
     assert_int_equal(rate_available(&rate, bucket, START + 2010 * MS), 10);
 }
 
+static void test_what_is_returned_may_be_taken_again(void **state)
+{
+    const struct rate rate = {.per_s = 7, .burst = 3};
+    int64_t bucket = rate_take(&rate, 0, 3, START);
+
+    (void)state;
+    assert_true(rate_wait_ns(&rate, bucket, 1, START) > 0);
+    bucket = rate_return(&rate, bucket, 1);
+    assert_int_equal(rate_wait_ns(&rate, bucket, 1, START), 0);
+    assert_true(rate_wait_ns(&rate, bucket, 2, START) > 0);
+}
+
 static void test_a_shared_bucket_counts_the_same(void **state)
 {
     const struct rate rate = {.per_s = 10, .burst = 3};
@@ -82,6 +94,7 @@ int main(void)
         cmocka_unit_test(test_a_burst_then_the_rate),
         cmocka_unit_test(test_waiting_as_long_as_told_is_enough_and_no_less),
         cmocka_unit_test(test_a_debt_is_paid_first),
+        cmocka_unit_test(test_what_is_returned_may_be_taken_again),
         cmocka_unit_test(test_a_shared_bucket_counts_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -224,6 +224,30 @@ static void test_nothing_is_left_when_threads_have_come_and_gone(void **state)
     source_table_destroy(world.table);
 }
 
+/* Who is refused for another reason has used nothing up: neither at a limit elsewhere nor at the
+   process's limit of the same source. */
+static void test_a_withdrawn_connection_has_cost_nothing(void **state)
+{
+    struct world world;
+    struct addr addr = ip("192.0.2.1");
+
+    (void)state;
+    open_world(&world, 100);
+    world.listeners[0].per_source.connection_rate = (struct rate){.per_s = 1, .burst = 1};
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(enter(&world, 0, "192.0.2.1", START), SOURCE_ADMITTED);
+        source_table_withdraw(world.table, &world.listeners[0], &addr);
+    }
+    world.snapshot.process.per_source.max_connections = 1;
+    assert_int_equal(enter(&world, 1, "192.0.2.1", START), SOURCE_ADMITTED);
+    assert_int_equal(enter(&world, 0, "192.0.2.1", START), SOURCE_AT_LIMIT);
+    leave(&world, 1, "192.0.2.1");
+    assert_int_equal(enter(&world, 0, "192.0.2.1", START), SOURCE_ADMITTED);
+    leave(&world, 0, "192.0.2.1");
+    assert_int_equal(enter(&world, 0, "192.0.2.1", START), SOURCE_TOO_FAST);
+    source_table_destroy(world.table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +256,7 @@ int main(void)
         cmocka_unit_test(test_limits_of_the_process_count_all_listeners),
         cmocka_unit_test(test_a_rate_per_source),
         cmocka_unit_test(test_who_has_sessions_is_forgotten_last),
+        cmocka_unit_test(test_a_withdrawn_connection_has_cost_nothing),
         cmocka_unit_test(test_unix_clients_are_no_sources),
         cmocka_unit_test(test_nothing_is_left_when_threads_have_come_and_gone),
     };

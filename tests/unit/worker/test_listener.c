@@ -19,6 +19,8 @@ static struct {
     int failures_left;   /* how often it fails; -1: always */
     unsigned accepts;
     bool calloc_fails;
+    const _Atomic int *places; /* looked at in each call */
+    int most_places;
 } calls;
 
 int __real_accept4(int fd, struct sockaddr *addr, socklen_t *length, int flags);
@@ -29,6 +31,8 @@ void *__wrap_calloc(size_t count, size_t size);
 int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *length, int flags)
 {
     calls.accepts++;
+    if (calls.places != NULL && *calls.places > calls.most_places)
+        calls.most_places = *calls.places;
     if (calls.errno_of_accept != 0 && calls.failures_left != 0) {
         if (calls.failures_left > 0)
             calls.failures_left--;
@@ -399,6 +403,68 @@ static void test_a_freed_place_is_taken_before_the_pause_is_over(void **state)
     worker_world_close(&world);
 }
 
+/* Whatever another pause has the timer set to: the place may be freed by another worker. */
+static void test_a_pause_at_a_limit_is_short_beside_a_longer_one(void **state)
+{
+    static const struct timeval hour = {3600, 0};
+    struct worker_world world;
+    int first = open_full(&world, LIMIT_PROCESS, ON_LIMIT_PAUSE);
+    int second;
+
+    WORKERS_RUN_UNTIL(&world, !world.workers[0]->listeners[0].is_paused);
+    world.workers[0]->resume_ms = clock_now_ms() + 3600 * 1000;
+    assert_int_equal(event_add(world.workers[0]->resume_event, &hour), 0);
+    second = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    world.shared.max_connections = 2;
+    WORKERS_RUN_UNTIL(&world, worker_world_accepted(&world) == 2);
+    peer_close(&first);
+    peer_close(&second);
+    worker_world_close(&world);
+}
+
+/* Time alone makes room: the end of a session need not wake the listener. */
+static void test_a_pause_for_a_rate_wants_no_places(void **state)
+{
+    struct worker_world world;
+    int clients[2];
+
+    mend(NULL);
+    worker_world_configure(&world, BUILTIN_DISCARD);
+    world.relay.listener.connection_rate = (struct rate){.per_s = 10, .burst = 1};
+    worker_world_start(&world, 1);
+    worker_world_listen(&world);
+    for (size_t i = 0; i < ARRAY_LENGTH(clients); i++)
+        clients[i] = queue_client(&world);
+    WORKERS_RUN_UNTIL(&world, world.workers[0]->listeners[0].is_paused);
+    assert_int_equal(worker_world_accepted(&world), 1);
+    assert_false(world.workers[0]->resources.wants_places);
+    WORKERS_RUN_UNTIL(&world, worker_world_accepted(&world) == 2);
+    close_all(clients, ARRAY_LENGTH(clients));
+    worker_world_close(&world);
+}
+
+/* Another worker would refuse a client for it: in this mode always, and at the end in any. */
+static void test_a_look_at_the_queue_takes_no_place(void **state)
+{
+    static const enum on_limit modes[] = {ON_LIMIT_RESET, ON_LIMIT_CLOSE, ON_LIMIT_PAUSE};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(modes); i++) {
+        struct worker_world world;
+
+        mend(NULL);
+        worker_world_configure(&world, BUILTIN_DISCARD);
+        world.relay.snapshot.process.on_limit = modes[i];
+        worker_world_start(&world, 1);
+        worker_world_listen(&world);
+        calls.places = &world.shared.sessions;
+        listener_close(&world.workers[0]->listeners[0]);
+        assert_int_equal(calls.accepts, 1);
+        assert_int_equal(calls.most_places, 0);
+        worker_world_close(&world);
+    }
+}
+
 static void check_refusal(enum limit limit, enum on_limit on_limit, enum peer_end expected)
 {
     struct worker_world world;
@@ -715,6 +781,9 @@ int main(void)
         cmocka_unit_test(test_a_session_that_ends_gives_the_slack_back),
         cmocka_unit_test(test_at_a_limit_connections_wait_in_the_queue),
         cmocka_unit_test(test_a_freed_place_is_taken_before_the_pause_is_over),
+        cmocka_unit_test(test_a_pause_at_a_limit_is_short_beside_a_longer_one),
+        cmocka_unit_test(test_a_pause_for_a_rate_wants_no_places),
+        cmocka_unit_test(test_a_look_at_the_queue_takes_no_place),
         cmocka_unit_test(test_at_a_limit_connections_are_refused_as_on_limit_says),
         cmocka_unit_test_teardown(test_a_close_refuses_those_for_whom_there_is_no_place, mend),
         cmocka_unit_test_teardown(test_a_close_serves_those_for_whom_there_is_a_place_by_now, mend),
