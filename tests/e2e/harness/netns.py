@@ -8,7 +8,6 @@ import ctypes
 import functools
 import os
 import queue
-import socket
 import subprocess
 import sys
 import threading
@@ -71,13 +70,11 @@ def run_ip(*words):
     subprocess.run(["ip", *words], check=True)
 
 
-def is_reachable(host):
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect((host, 9))
-        except OSError:
-            return False
-    return True
+def is_local(host):
+    """Whether packets to `host` end here. A route of the address' prefix, which comes first, does
+    not do: they would be dropped."""
+    done = subprocess.run(["ip", "route", "get", host], capture_output=True, text=True)
+    return done.returncode == 0 and done.stdout.startswith("local ")
 
 
 def put_address(interface, address):
@@ -90,7 +87,7 @@ def put_address(interface, address):
 def wait_address(address):
     """The kernel makes the route to an IPv6 address a while after the command has ended."""
     host = address.partition("/")[0]
-    wait_until(lambda: is_reachable(host), 5, f"a route to {host}")
+    wait_until(lambda: is_local(host), 5, f"{host} to be an address of this machine")
 
 
 def add_address(interface, address):

@@ -8,6 +8,7 @@
     assert served.read_end() == (b"question", FIN)
 """
 import atexit
+import contextlib
 import hashlib
 import os
 import random
@@ -480,11 +481,17 @@ class Listener:
         return not poll(self.sock, select.POLLIN, seconds)
 
     def close(self):
-        _open_sockets.discard(self)
-        self.sock.close()
+        """From now on nobody listens here. A TCP port stays taken until the test has ended, so that
+        nobody who runs beside it answers there; a new Listener may have it."""
+        if self.sock.family == socket.AF_UNIX or self.sock.fileno() == -1:
+            self.discard()
+            return
+        with contextlib.suppress(OSError):  # it did not listen
+            self.sock.shutdown(socket.SHUT_RDWR)
 
     def discard(self):
-        self.close()
+        _open_sockets.discard(self)
+        self.sock.close()
 
 
 class Blackhole(Listener):
@@ -588,6 +595,10 @@ class Server(Listener):
     def close(self):
         self.running = False
         super().close()
+
+    def discard(self):
+        self.running = False
+        super().discard()
 
 
 class EchoServer(Server):
