@@ -88,11 +88,16 @@ assert config["Size"] < 20e6, "the image has grown beyond 20 MB"
 PYTHON
 }
 
-# Three ports free at this moment.
+# Three ports free at this moment, from a range of which the kernel gives nobody any by itself.
 free_ports() {
     python3 -c '
-import socket
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+import random, socket
+sockets = []
+while len(sockets) < 3:
+    try:
+        sockets.append(socket.create_server(("127.0.0.1", random.randint(20000, 32000))))
+    except OSError:
+        pass
 print(*(s.getsockname()[1] for s in sockets))'
 }
 
@@ -103,7 +108,7 @@ start() {
 }
 
 is_healthy() {
-    local end=$((SECONDS + 20))
+    local end=$((SECONDS + 60))
     while [ "$SECONDS" -lt "$end" ]; do
         pod healthcheck run "$container" >/dev/null 2>&1 && return
         sleep 0.2
@@ -115,7 +120,7 @@ is_healthy() {
 relays() {
     python3 - "$1" <<'PYTHON'
 import socket, sys
-with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=10) as client:
+with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=30) as client:
     client.sendall(b"x" * 100000)
     client.shutdown(socket.SHUT_WR)
     received = b""

@@ -88,7 +88,7 @@ def test_an_address_that_is_not_there(culvert):
         served = server.accept()
         assert source_of(served) == "127.0.3.2"
         exchange(client, served)
-    event = relay.wait_record(lambda one: one["event"] == "source_failed")
+    event = relay.wait_record(lambda one: one.get("event") == "source_failed")
     assert event["source"].startswith("192.0.2.7") and event["errno"] == "EADDRNOTAVAIL"
     assert "no interface" in event["message"]
 

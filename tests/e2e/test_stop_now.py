@@ -74,7 +74,7 @@ def test_a_worker_that_hangs(culvert):
     try:
         watch = Stopwatch()
         relay.send_signal(signal.SIGQUIT)
-        last = relay.wait_record(lambda one: one["event"] == "failed", 5, "the word of the end")
+        last = relay.wait_record(lambda one: one.get("event") == "failed", 5, "the word of the end")
         assert watch.seconds() < limit(5)  # 0.6 s of naps, which a loaded machine stretches
     finally:
         stuck.close()  # who traces a thread holds up the end of its process, too

@@ -100,7 +100,7 @@ static int setup(void **state)
     fixture->pool.options.discovery_min = 1;
     assert_true(pool_prepare(&fixture->pool));
     fixture->dns = (struct dns_options){
-        .resolver = {.servers = fixture->server.address, .timeout_ms = 100, .attempts = 1},
+        .resolver = {.servers = fixture->server.address, .timeout_ms = 500, .attempts = 1},
         .rules = {.min_ttl_ms = 100, .max_ttl_ms = 60000, .failure_retry_ms = 100}};
     fixture->source = (struct discovery_source){.pool = &fixture->pool,
                                                 .host = "db.test",

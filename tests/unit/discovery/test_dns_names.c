@@ -66,7 +66,7 @@ static void open_names(struct fixture *fixture, int64_t stale_ms)
 {
     struct error error;
     const struct resolver_options resolver = {
-        .servers = fixture->server.address, .timeout_ms = 100, .attempts = 1};
+        .servers = fixture->server.address, .timeout_ms = 500, .attempts = 1};
 
     fixture->resolver = resolver_open(fixture->base, &resolver, &error);
     assert_non_null(fixture->resolver);

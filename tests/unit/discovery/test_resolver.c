@@ -131,7 +131,7 @@ static void open_resolver(struct fixture *fixture, const struct resolver_options
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct resolver_options options = {.timeout_ms = 200, .attempts = 2};
+    struct resolver_options options = {.timeout_ms = 300, .attempts = 2};
 
     assert_non_null(fixture);
     fixture->base = event_base_new();
@@ -299,7 +299,7 @@ static void test_changed_resolv_conf_counts(void **state)
     char path[] = "/tmp/culvert-test-XXXXXX";
     int fd = mkstemp(path);
     struct resolver_options options = {
-        .timeout_ms = 200, .attempts = 1, .search = true, .resolv_conf = path};
+        .timeout_ms = 500, .attempts = 1, .search = true, .resolv_conf = path};
     const struct timeval pause = {.tv_sec = 1, .tv_usec = 50000};
 
     assert_true(fd != -1);
