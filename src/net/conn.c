@@ -206,10 +206,11 @@ void conn_look_for_mark(struct conn *conn)
 bool conn_peek_error(struct conn *conn)
 {
     struct pollfd look = {.fd = conn->fd, .events = POLLRDHUP | POLLPRI};
+    bool has_failed = conn->error != 0; /* the call that met it has eaten what poll would tell */
 
     if (poll(&look, 1, 0) != 1)
-        return false;
+        return has_failed;
     if ((look.revents & (POLLRDHUP | POLLHUP)) != 0)
         conn->hup_in = true;
-    return (look.revents & (POLLERR | POLLNVAL)) != 0;
+    return has_failed || (look.revents & (POLLERR | POLLNVAL)) != 0;
 }

@@ -123,7 +123,7 @@ void conn_look_for_mark(struct conn *conn);
 
 /*
  * Looks at the socket without consuming anything (poll(2), POLLRDHUP|POLLPRI): sets hup_in. True
- * when it carries an error, whose errno only a read or write will tell.
+ * when it carries an error, whose errno only a read or write will tell, or one is remembered.
  */
 bool conn_peek_error(struct conn *conn);
 

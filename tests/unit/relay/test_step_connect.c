@@ -532,6 +532,34 @@ static void test_a_server_that_accepts_and_resets_at_once_was_connected(void **s
     relay_world_close(&world);
 }
 
+/* The look has eaten the error, and the end of the stream comes before it: the client must see the
+   end, and then the reset. */
+static void test_a_server_that_ends_and_resets_at_once_has_reset(void **state)
+{
+    struct relay_world world;
+    struct session_record record;
+    int client, server;
+    size_t received;
+
+    relay_world_open(&world, 1);
+    client = relay_world_client(&world);
+    while (!relay_world_try_accept(&world, 0, &server))
+        peer_poll(world.server_fds[0], POLLIN, 10);
+    peer_send(server, 0, 700);
+    assert_int_equal(shutdown(server, SHUT_WR), 0);
+    peer_reset(&server);
+    assert_int_equal(relay_world_end(&world, client, 0, &received), PEER_ENDED);
+    assert_int_equal(received, 700);
+    RUN_UNTIL(&world, (peer_poll(client, 0, 0) & POLLERR) != 0);
+    record = relay_world_last_record(&world);
+    assert_int_equal(record.reason, CLOSE_DONE); /* it answered early, and all has arrived */
+    assert_int_equal(record.error, EPIPE);
+    assert_int_equal(record.first, FIRST_SERVER);
+    assert_int_equal(connects(&world, 0, CONNECT_OK), 1);
+    peer_close(&client);
+    relay_world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -553,6 +581,7 @@ int main(void)
         cmocka_unit_test(test_a_client_that_resets_while_connecting_has_left),
         cmocka_unit_test(test_a_client_that_ends_its_stream_while_connecting_has_not_left),
         cmocka_unit_test(test_a_server_that_accepts_and_resets_at_once_was_connected),
+        cmocka_unit_test(test_a_server_that_ends_and_resets_at_once_has_reset),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
