@@ -11,7 +11,7 @@ import pytest
 
 from harness import culvert as culvert_module
 from harness import peer
-from harness.wait import SLOW
+from harness.wait import slowness
 
 
 def pytest_collection_modifyitems(items):
@@ -38,7 +38,7 @@ def binary_is_there():
 def test_deadline(request):
     """A test that hangs fails by itself."""
     marker = request.node.get_closest_marker("deadline")
-    seconds = (marker.args[0] if marker else 60) * SLOW
+    seconds = (marker.args[0] if marker else 60) * slowness()
 
     def ring(number, frame):
         raise AssertionError(f"the test did not end in {seconds:.0f} s")

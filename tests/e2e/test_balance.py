@@ -7,7 +7,6 @@ import pytest
 
 from harness.culvert import relay_to
 from harness.peer import NamedServer, connect, read_line
-from harness.wait import wait_until
 
 
 def greet(relay, count):
@@ -34,7 +33,7 @@ def test_leastconn(culvert, workers):
     for client in clients:
         if server_of[client.name] == "b":
             client.rst()
-    wait_until(lambda: relay.sessions_total() == 20, 3, "ten sessions to end")
+    relay.wait_places(20)
     _, names = greet(relay, 10)
     assert names == {"b": 10}
 

@@ -12,7 +12,7 @@ def test_blackhole_backend(culvert):
     watch = Stopwatch()
     client = connect(relay.address())
     client.expect_end(RST)
-    assert 0.38 < watch.seconds() < limit(0.5) + 0.1
+    assert 0.38 < watch.seconds() < limit(3)
     record = relay.record_of(client)
     assert (record["reason"], record["phase"], record["retries"]) == ("connect_timeout", "connect", 0)
     assert (record["upload_bytes"], record["download_bytes"]) == (0, 0)

@@ -5,35 +5,36 @@ import pytest
 
 from harness.culvert import relay_to
 from harness.peer import RST, Listener, pair
-from harness.wait import DeadlinePassed, Stopwatch
+from harness.wait import DeadlinePassed, Stopwatch, duration, span
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
 def test_idle_timeout_of_one_side(culvert, side):
     server = Listener()
     relay = culvert(relay_to(server, defaults={f"{side}_idle_timeout": "400ms"}))
+    watch = Stopwatch()
     client, served = pair(relay, server)
     silent, talking = (client, served) if side == "client" else (served, client)
-    watch = Stopwatch()
     try:
-        while watch.seconds() < 5:
+        while watch.seconds() < 20:
             talking.send(b".")
-            silent.expect(b".", 1)
+            silent.expect(b".")
             silent.is_silent(0.05)
     except (AssertionError, OSError) as error:
         assert not isinstance(error, DeadlinePassed), error
-    assert 0.3 < watch.seconds() < 4
+    assert 0.38 < watch.seconds() < 15
     record = relay.record_of(client)
     assert (record["reason"], record["waited_for"]) == ("idle_timeout", side)
 
 
 def test_a_talking_client_is_not_idle(culvert):
     server = Listener()
-    relay = culvert(relay_to(server, defaults={"client_idle_timeout": "300ms"}))
+    timeout = span(0.7)
+    relay = culvert(relay_to(server, defaults={"client_idle_timeout": duration(timeout)}))
     client, served = pair(relay, server)
     watch = Stopwatch()
-    while watch.seconds() < 0.9:
+    while watch.seconds() < 2 * timeout:
         client.send(b".")
         served.expect(b".")
-        assert served.is_silent(0.1)
+        assert served.is_silent(0.05)
     served.expect_end(RST)

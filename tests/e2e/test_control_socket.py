@@ -41,6 +41,8 @@ def test_sessions(culvert):
     pairs = [pair(relay, server) for _ in range(10)]
     for client, served in pairs:
         exchange(client, served)
+    # The bytes arrive a moment before they are counted.
+    wait_until(lambda: all(one["download_bytes"] == 1 for one in relay.sessions()), 3, "the bytes to be counted")
     answer = relay.get_json("/api/v1/sessions")
     assert (answer["total"], answer["truncated"]) == (10, False)
     by_client = {one["client"]: one for one in answer["sessions"]}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Separate small segments that fill a pipe's slots exactly (16, 32, 64) are sent on at once: the
 last one is not held back 200 ms for more (1.5)."""
+import statistics
+
 import pytest
 
 from harness.culvert import relay_to
@@ -14,12 +16,15 @@ def test_cork_16_buffers(culvert, count):
     relay = culvert(relay_to(server))
     client, served = pair(relay, server)
     exchange(client, served)
-    start_splicing(relay, client, served)
-    with relay.frozen():
-        for _ in range(count):
-            client.send(b"x" * 100)
-    watch = Stopwatch()
-    served.expect(b"x" * 100 * count, 2)
-    served.send(b"reply")
-    client.expect(b"reply")
-    assert watch.seconds() < limit(0.08)
+    times = []
+    for _ in range(5):
+        start_splicing(relay, client, served)
+        with relay.frozen():
+            for _ in range(count):
+                client.send(b"x" * 100)
+        watch = Stopwatch()
+        served.expect(b"x" * 100 * count)
+        served.send(b"reply")
+        client.expect(b"reply")
+        times.append(watch.seconds())
+    assert statistics.median(times) < limit(0.08), times

@@ -19,10 +19,10 @@ def test_data_and_fin_before_accept(culvert, splice_key, size):
             client.send(b"x" * size)
             client.fin()
         served = server.accept()
-        served.expect_end(FIN, b"x" * size, 2)
+        served.expect_end(FIN, b"x" * size)
         served.send(b"answer")
         served.close()
-        client.expect_end(FIN, b"answer", 2)
+        client.expect_end(FIN, b"answer")
         assert relay.record_of(client)["reason"] == "done"
 
 
@@ -42,9 +42,9 @@ def test_data_and_rst_before_accept(culvert):
         assert record["reason"] in ("client_left", "client_reset")
         if record["reason"] == "client_reset":
             served = server.accept()
-            served.expect_end(RST, b"payload", 2)
-            assert watch.seconds() < limit(0.3)
+            served.expect_end(RST, b"payload")
+            assert watch.seconds() < limit(3)
         elif not server.nobody_came(0):
             served = server.accept()
-            got, end = served.read_end(2)
+            got, end = served.read_end()
             assert end == RST

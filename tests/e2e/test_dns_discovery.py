@@ -9,8 +9,9 @@ from harness.peer import FIN, RST, Listener, connect
 from harness.programs import needs
 from harness.wait import limit, stays_true, wait_until
 
-# Soon, so that no test waits long: a TTL counts as 200 ms at least.
-SOON = {"timeout": "200ms", "attempts": 1, "min_ttl": "200ms", "failure_retry": "200ms", "search": False}
+# Soon, so that no test waits long: a TTL counts as 200 ms at least. A question that is answered is
+# answered in time; of those that wait in vain each costs the timeout.
+SOON = {"timeout": "5s", "attempts": 1, "min_ttl": "200ms", "failure_retry": "200ms", "search": False}
 
 
 def sections(dns, server, pool=None, **more):
@@ -69,7 +70,7 @@ def test_sessions_stay_when_the_address_changes(culvert):
         wait_servers(relay, [f"db@127.0.0.2:{first.port}"])
         relay.wait_record(lambda one: one.get("event") == "dns_answer" and one.get("removed") == 1, 5, "the change in the log")
         relay.wait_record(lambda one: one.get("event") == "server_state" and one.get("to") == "up", 5, "the new server's state")
-        assert relay.metric("culvert_server_transitions_total", to="up", cause="dns") == 1
+        relay.wait_metric("culvert_server_transitions_total", 1, to="up", cause="dns")
 
 
 @pytest.mark.parametrize("mood, result", [
@@ -80,7 +81,8 @@ def test_last_good_answer_outlives_bad_ones(culvert, mood, result):
     server = Listener(host="127.0.0.1")
     with ScriptedDns() as dns:
         dns.a["db.test"] = ["127.0.0.1"]
-        relay = culvert(sections(dns, f"db db.test:{server.port}"))
+        timeout = {"timeout": "700ms"} if result == "timeout" else {}
+        relay = culvert(sections(dns, f"db db.test:{server.port}", **timeout))
         wait_servers(relay, [f"db@127.0.0.1:{server.port}"])
         dns.mood = mood
         wait_state(relay, "db.test", "stale")
@@ -134,7 +136,7 @@ def test_unresolved_at_the_start(culvert):
         client = connect(relay.address("main"))
         client.expect_end(RST)
         relay.wait_record(lambda one: one.get("reason") == "dns_failed", 5, "the session's record")
-        assert names(relay)["db.test"]["state"] == "failed"
+        wait_state(relay, "db.test", "failed")
         dns.a["db.test"] = ["127.0.0.1"]
         wait_state(relay, "db.test", "ok")
         wait_servers(relay, [f"db@127.0.0.1:{server.port}"])
@@ -202,7 +204,7 @@ def test_dead_dns_delays_no_session(culvert):
             client.discard()
             conn.discard()
         assert sorted(times)[50] < limit(0.05), sorted(times)[-5:]
-        assert max(times) < limit(1), sorted(times)[-5:]
+        assert max(times) < limit(3), sorted(times)[-5:]
         dns.mood = "good"  # questions that wait hold a socket
 
 
@@ -245,7 +247,7 @@ def test_dnsmasq_addresses_and_srv_records(culvert, tmp_path):
                       f"--srv-host=_pg._tcp.db.test,b.db.test,{port},20,5", "--local-ttl=1")
     dnsmasq.set_hosts({"a.db.test": ["127.0.0.1"], "b.db.test": ["127.0.0.2"]})
     with dnsmasq as dns:
-        relay = culvert(sections(dns, "pg srv:_pg._tcp.db.test", timeout="2s"))
+        relay = culvert(sections(dns, "pg srv:_pg._tcp.db.test"))
         wait_servers(relay, [f"pg@127.0.0.1:{port}", f"pg@127.0.0.2:{port}"])
         assert servers(relay)[f"pg@127.0.0.1:{port}"]["weight"] == 60
         for _ in range(5):  # the lower priority alone

@@ -7,7 +7,7 @@ import pytest
 
 from harness.culvert import relay_to
 from harness.peer import FIN, RST, Listener, connect, exchange, pair
-from harness.wait import Stopwatch, limit, wait_until
+from harness.wait import Stopwatch, duration, limit, span, wait_until
 
 
 def refuses(address):
@@ -22,7 +22,7 @@ def refuses(address):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_sessions_that_end_in_time(culvert, number):
     server = Listener()
-    relay = culvert(relay_to(server, culvert={"drain_timeout": "20s"}), workers=2)
+    relay = culvert(relay_to(server, culvert={"drain_timeout": "5m"}), workers=2)
     address = relay.address()
     live = [pair(relay, server) for _ in range(4)]
     for client, served in live:
@@ -40,8 +40,8 @@ def test_sessions_that_end_in_time(culvert, number):
         served.close()
         client.expect_end(FIN, b"last words")
     watch = Stopwatch()
-    assert relay.wait_exit() == 0
-    assert watch.seconds() < limit(1)
+    assert relay.wait_exit(15) == 0
+    assert watch.seconds() < limit(10)  # and not after drain_timeout
     # Attempts of refuses() that came before the listener was closed are sessions as well.
     reasons = [one["reason"] for one in relay.session_records()]
     assert reasons.count("done") == 4
@@ -50,7 +50,8 @@ def test_sessions_that_end_in_time(culvert, number):
 
 def test_sessions_cut_at_drain_timeout(culvert):
     server = Listener()
-    relay = culvert(relay_to(server, culvert={"drain_timeout": "700ms"}))
+    timeout = span(1)
+    relay = culvert(relay_to(server, culvert={"drain_timeout": duration(timeout)}))
     live = [pair(relay, server) for _ in range(3)]
     for client, served in live:
         exchange(client, served)
@@ -62,12 +63,12 @@ def test_sessions_cut_at_drain_timeout(culvert):
     ending.expect_end(FIN)
     # Busy sessions are let be until the deadline.
     client, served = live[0]
-    while watch.seconds() < 0.4:
+    while watch.seconds() < timeout / 2:
         exchange(client, served)
     for client, served in live:
         client.expect_end(RST)
         served.wait_reset()
-    assert 0.5 < watch.seconds() < limit(1.2)
+    assert timeout - 0.1 < watch.seconds() < timeout + limit(3)
     assert relay.wait_exit() == 75
     reasons = sorted(one["reason"] for one in relay.session_records())
     assert reasons == ["done", "drained", "drained"]
@@ -78,13 +79,14 @@ def test_idle_relay_stops_at_once(culvert):
     relay = culvert(relay_to(Listener()), workers=2)
     watch = Stopwatch()
     assert relay.stop(signal.SIGTERM) == 0
-    assert watch.seconds() < limit(0.5)
+    assert watch.seconds() < limit(5)
 
 
 def test_drain_delay(culvert):
     """With drain_delay the relay says 503 at once but goes on accepting for that long."""
+    delay = span(1.5)
     server = Listener()
-    relay = culvert(relay_to(server, culvert={"drain_delay": "600ms", "drain_timeout": "5s"}))
+    relay = culvert(relay_to(server, culvert={"drain_delay": duration(delay), "drain_timeout": "20s"}))
     address = relay.address()
     watch = Stopwatch()
     relay.send_signal(signal.SIGTERM)
@@ -92,9 +94,8 @@ def test_drain_delay(culvert):
     client = connect(address)
     served = server.accept()
     exchange(client, served)
-    assert watch.seconds() < 0.6 * 5
     client.fin()
     served.close()
     client.expect_end(FIN)
     assert relay.wait_exit() == 0
-    assert watch.seconds() > 0.5
+    assert watch.seconds() > delay - 0.1

@@ -3,14 +3,15 @@
 decides; the last usable server is never ejected; local errors do not count."""
 from harness.culvert import relay_to
 from harness.peer import Listener, NamedServer, connect, read_line, refused_address
-from harness.wait import wait_until
+from harness.wait import duration, span, wait_until
 
 
 def test_ejection_and_return(culvert):
+    fail_timeout = span(2)
     good = NamedServer("good")
     dead = Listener(listening=False)
     relay = culvert(relay_to([f"dead {dead.address}", f"good {good.address}"], pool={
-        "balance": "roundrobin", "max_fails": 2, "fail_timeout": "600ms"}))
+        "balance": "roundrobin", "max_fails": 2, "fail_timeout": duration(fail_timeout)}))
 
     def call():
         client = connect(relay.address())
@@ -30,7 +31,7 @@ def test_ejection_and_return(culvert):
     relay.wait_metric_from("culvert_server_transitions_total", 1, server="dead", cause="passive")
     # The server comes back: after fail_timeout one session tries it, then it is in again.
     dead.listen()
-    wait_until(lambda: connect_reaches(relay, dead), 5, "the server to be tried again")
+    wait_until(lambda: connect_reaches(relay, dead), fail_timeout + 5, "the server to be tried again")
     wait_until(lambda: relay.metric("culvert_server_up", server="dead") == 1, 2, "the return")
 
 

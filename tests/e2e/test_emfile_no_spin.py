@@ -42,8 +42,8 @@ def test_emfile_no_spin(culvert):
     resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (hard, hard))
     watch = Stopwatch()
     for _ in waiting:
-        server.accept(3).send(b"hello")
-    assert watch.seconds() < limit(1.2)
+        server.accept().send(b"hello")
+    assert watch.seconds() < 1 + limit(2)
     for client in waiting:
         client.expect(b"hello")
     assert relay.metric("culvert_sessions_closed_total") == 0
@@ -64,6 +64,6 @@ def test_no_descriptor_for_the_server_side(culvert):
     assert server.nobody_came(0.3)
     exchange(client, served)
     resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (hard, hard))
-    exchange(waiting, server.accept(3))
+    exchange(waiting, server.accept())
     assert relay.metric("culvert_sessions_closed_total") == 0
     assert relay.metric("culvert_server_up") == 2

@@ -3,7 +3,7 @@
 servers that are down rather than refused. Backups that are up come first, drained servers stay out."""
 from harness.culvert import relay_to
 from harness.peer import RST, NamedServer, connect, read_line, refused_address
-from harness.wait import wait_until
+from harness.wait import duration, span, wait_until
 
 CHECKS = {"health": "quick", "max_fails": 0}
 
@@ -15,8 +15,9 @@ def down_for_checks(server, words=""):
 
 
 def start(culvert, lines, up=(), **pool):
+    interval = duration(span(0.2))
     relay = culvert(relay_to(lines, pool={**CHECKS, **pool}, **{"health quick": {
-        "type": "tcp", "interval": "50ms", "timeout": "50ms", "fall": 1, "rise": 1}}))
+        "type": "tcp", "interval": interval, "timeout": interval, "fall": 1, "rise": 1}}))
     wait_until(lambda: relay.metric("culvert_server_up") == len(up), 10, "the checks to fail")
     return relay
 

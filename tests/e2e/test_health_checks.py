@@ -7,16 +7,19 @@ import threading
 from harness.culvert import SANITIZER, relay_to
 from harness.peer import (FIN, Blackhole, Listener, NamedServer, Server, connect, read_line,
                           refused_address)
-from harness.wait import SLOW, Stopwatch, wait_until
+from harness.wait import Stopwatch, duration, limit, span, wait_until
 from test_emfile_no_spin import lower_limit
 
-QUICK = {"interval": "200ms", "timeout": "200ms", "jitter": "0%"}
+
+def every(seconds):
+    """The keys of checks that begin so often, and have as long to end."""
+    return {"interval": duration(seconds), "timeout": duration(seconds), "jitter": "0%"}
 
 
 def checked(servers, *, pool=None, **health):
     """Sections with a pool of these servers, checked in a hurry."""
     return relay_to(servers, pool={"health": "up", **(pool or {})},
-                    **{"health up": {**QUICK, **health}})
+                    **{"health up": {**every(span(0.3)), **health}})
 
 
 def up(relay, server):
@@ -49,7 +52,7 @@ def test_a_dead_server_is_found_and_comes_back(culvert):
     watch = Stopwatch()
     record = wait_state(relay, "one", "down")
     # Three checks, of which the first is due within an interval; culvert's log is looked at late.
-    assert watch.seconds() < (0.2 * 3 + 0.4) * SLOW + 1
+    assert watch.seconds() < 3 * span(0.3) + limit(3)
     assert record["from"] == "up" and record["cause"] == "check"
     assert record["detail"] == "connect: Connection refused"
     before = relay.metric("culvert_connects_total", server="one", result="refused")
@@ -97,10 +100,10 @@ def test_silence_trickle_and_floods_have_an_end(culvert):
                "trickle": Server(trickle), "flood": Server(flood), "chatter": Server(chatter),
                "hole": Blackhole()}
     relay = culvert(checked([f"{name} {server.address}" for name, server in servers.items()],
-                            type="redis"))
-    causes = {"silent": "answer timeout after 0.2 s", "trickle": "answer timeout after 0.2 s",
+                            type="redis", **every(0.6)))
+    causes = {"silent": "answer timeout after 0.6 s", "trickle": "answer timeout after 0.6 s",
               "flood": "no end of the answer within 4096 bytes",
-              "chatter": 'no Redis: "220 hello\\r\\n"', "hole": "connect timeout after 0.2 s"}
+              "chatter": 'no Redis: "220 hello\\r\\n"', "hole": "connect timeout after 0.6 s"}
     try:
         for name, cause in causes.items():
             record = wait_state(relay, name, "down", 15)
@@ -124,9 +127,8 @@ def test_a_server_that_flaps_less_than_fall_stays(culvert):
         conn.read_end()
 
     server = Server(answer)
-    relay = culvert(checked([f"one {server.address}"], type="redis", interval="150ms",
-                            timeout="150ms"))
-    wait_until(lambda: results(relay, "one", "answer") >= 8, 15, "bad answers")
+    relay = culvert(checked([f"one {server.address}"], type="redis"))
+    wait_until(lambda: results(relay, "one", "answer") >= 5, 15, "bad answers")
     # A machine that stands still for so long that a check times out adds a third bad one in a row.
     if results(relay, "one", "timeout") == 0:
         assert not [one for one in relay.records() if one.get("event") == "server_state"]
@@ -179,14 +181,14 @@ def test_good_checks_end_an_ejection(culvert):
 
 def test_without_descriptors_no_server_is_blamed(culvert):
     server = NamedServer("one")
-    relay = culvert(checked([f"one {server.address}"], interval="50ms", timeout="50ms", fall=1))
+    relay = culvert(checked([f"one {server.address}"], **every(span(0.2)), fall=1))
     wait_until(lambda: results(relay, "one", "ok") >= 1, 10, "a check")
     address = relay.address()
     hard = lower_limit(relay, 0)
     clients = [connect(address) for _ in range(4)]
     before = server.total
     # The reserve serves the checks, although the API and the sessions have nothing left.
-    wait_until(lambda: server.total >= before + 10, 15, "checks without a free descriptor")
+    wait_until(lambda: server.total >= before + 6, 15, "checks without a free descriptor")
     assert not [one for one in relay.records() if one.get("event") == "server_state"]
     resource.prlimit(relay.pid, resource.RLIMIT_NOFILE, (hard, hard))
     for client in clients:

@@ -7,7 +7,7 @@ import pytest
 
 from harness import certificates, programs
 from harness.culvert import relay_to
-from harness.wait import wait_until
+from harness.wait import duration, span, wait_until
 
 pytestmark = [pytest.mark.programs, pytest.mark.deadline(90)]
 
@@ -16,15 +16,16 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become 
 
 def check(culvert, server, **health):
     """A relay whose one server `it` is checked like this."""
+    interval = duration(span(0.8))
     return culvert(relay_to([f"it {server}"], pool={"health": "up"}, **{"health up": {
-        "interval": "200ms", "timeout": "200ms", "fall": 25, **health}}))
+        "interval": interval, "timeout": interval, "fall": 25, **health}}))
 
 
 def results(relay):
     return next(one for one in relay.get_json("/api/v1/health")["health"])
 
 
-def wait_good(relay, count=5):
+def wait_good(relay, count=3):
     wait_until(lambda: results(relay)["results"]["ok"] >= count, 20,
                lambda: f"{count} good checks: {results(relay)}")
 
@@ -63,7 +64,7 @@ def test_redis(culvert, tmp_path):
         wait_good(relay)
         programs.run("redis-cli", "-s", server[len("unix:"):], "CONFIG", "SET", "requirepass", "x")
         count = results(relay)["results"]["ok"]
-        wait_good(relay, count + 3)
+        wait_good(relay, count + 2)
         assert results(relay)["result"] == "ok"
     wait_bad(relay, "unreachable")
 
@@ -100,12 +101,13 @@ def test_nginx(culvert, tmp_path):
 @programs.needs("openssl")
 def test_tls(culvert, tmp_path):
     identity = certificates.server_identity()
+    interval = duration(span(1))
     with programs.s_server(tmp_path, identity) as address:
         blind = culvert(relay_to([f"it {address}"], pool={"health": "tls"}))
         # The certificate is of an authority that this [tls] does not trust.
         strict = culvert(relay_to(
             [f"it {address}"], pool={"health": "up"}, **{
-                "health up": {"type": "tls", "tls": "wary", "interval": "1s", "timeout": "1s"},
+                "health up": {"type": "tls", "tls": "wary", "interval": interval, "timeout": interval},
                 "tls wary": {"ca_file": certificates.other_authority().file}}))
         wait_good(blind, 1)
         wait_bad(strict, "tls")

@@ -43,8 +43,8 @@ def test_flooding_server_that_never_reads(culvert):
     client, served = pair(relay, server)
     exchange(client, served)
     before = relay.ledger().rss_kb
-    pushed = served.fill(quiet=0.1)
-    client.fill(quiet=0.1)
+    pushed = served.fill(quiet=0.2)
+    client.fill(quiet=0.2)
     assert pushed < 16 << 20
     if not SANITIZER:
         assert relay.ledger().rss_kb - before < 1024

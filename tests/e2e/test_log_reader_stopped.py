@@ -38,7 +38,7 @@ def test_log_reader_stopped(culvert):
                    "lost records to be counted")
         watch = Stopwatch()
         sessions(relay, 50)
-        assert watch.seconds() < 3 * usual + limit(0.5)
+        assert watch.seconds() < 3 * usual + limit(3)
         relay.wait_idle()
         # Somebody reads again: the log goes on.
         os.set_blocking(reading, False)
@@ -74,7 +74,7 @@ def test_stopped_reader_does_not_keep_the_process(culvert):
         sessions(relay, 400)
         watch = Stopwatch()
         assert relay.stop() == 0
-        assert watch.seconds() < limit(5)
+        assert watch.seconds() < limit(15)
     finally:
         os.close(reading)
         if writing >= 0:

@@ -18,7 +18,7 @@ import struct
 import time
 
 from .peer import FIN, RST, Conn, Pattern, parse_address
-from .wait import SLOW, Deadline
+from .wait import Deadline, slowness
 
 HEADER = struct.Struct("!4sQIIB")
 MAGIC = b"CRWD"
@@ -364,7 +364,7 @@ class Crowd:
                 continue
             problems = []
             ledger.longest = max(ledger.longest, client.row.seconds)
-            if self.longest and client.row.seconds > self.longest * SLOW:
+            if self.longest and client.row.seconds > self.longest * slowness():
                 ledger.L5 += 1
                 problems.append("L5")
             if plan.ending == REFUSED:

@@ -20,7 +20,7 @@ import socket
 import subprocess
 import tempfile
 
-from .wait import SLOW, wait_until
+from .wait import SLOW, slowness, wait_until
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 BINARY = os.environ.get("CULVERT_BINARY") or os.path.join(ROOT, "build", "src", "culvert")
@@ -231,9 +231,9 @@ class Culvert:
     def wait_exit(self, seconds=10):
         """Wait for the end and return the exit code."""
         try:
-            self.exit_code = self.process.wait(seconds * SLOW)
+            self.exit_code = self.process.wait(seconds * slowness())
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"culvert still runs {seconds * SLOW:.1f} s after it was told to stop\n"
+            raise AssertionError(f"culvert still runs {seconds} s (scaled) after it was told to stop\n"
                                  f"{self.stderr_text()[-3000:]}") from None
         self.stopped_by_test = True
         return self.exit_code
@@ -302,6 +302,12 @@ class Culvert:
                    lambda: f"the last session to end; left: {self.get_json('/api/v1/sessions')}")
         wait_until(self.fds_at_base, seconds,
                    lambda: f"descriptors back at {self.base}; now {self.ledger()}, {self.fd_names()}")
+
+    def wait_places(self, taken, seconds=5):
+        """Until `taken` sessions hold a place in the process. A session that ends gives its worker's
+        place back last, so all its other ones are free as well."""
+        wait_until(lambda: self.metric("culvert_worker_sessions") == taken, seconds,
+                   lambda: f"{taken} places to be taken; left: {self.get_json('/api/v1/sessions')}")
 
     def wait_quiet(self, seconds=5):
         """Until no control connection of ours is open any more: the descriptors stand still."""

@@ -7,6 +7,7 @@
 """
 import contextlib
 import os
+import random
 import signal
 import socket
 import struct
@@ -131,19 +132,18 @@ class ScriptedDns:
 
 
 class Dnsmasq:
-    """The real one, on a free port of 127.0.0.1; it reads its file of hosts again when told to."""
+    """The real one; it reads its file of hosts again when told to."""
 
     def __init__(self, folder, *arguments):
         self.hosts_path = folder / "hosts"
         self.log_path = folder / "dnsmasq.log"
         self.hosts_path.write_text("")
-        udp, tcp = two_sockets()
-        self.port = udp.getsockname()[1]
-        self.address = f"127.0.0.1:{self.port}"
-        udp.close()
-        tcp.close()
+        # Of the loopback addresses one that nobody else uses: a free port might be taken meanwhile.
+        self.host = f"127.{random.randint(64, 250)}.{random.randint(0, 255)}.{random.randint(1, 254)}"
+        self.port = 5300
+        self.address = f"{self.host}:{self.port}"
         self.command = [find("dnsmasq"), "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts",
-                        f"--addn-hosts={self.hosts_path}", f"--port={self.port}", "--listen-address=127.0.0.1",
+                        f"--addn-hosts={self.hosts_path}", f"--port={self.port}", f"--listen-address={self.host}",
                         "--bind-interfaces", "--local=/test/", "--pid-file=", "--user=", *arguments]
         self.process = None
 
@@ -159,7 +159,7 @@ class Dnsmasq:
 
     def is_listening(self):
         assert self.process.poll() is None, self.log_path.read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+        with contextlib.suppress(OSError), socket.create_connection((self.host, self.port), 1):
             return True
         return False
 

@@ -19,7 +19,7 @@ import tempfile
 import threading
 import time
 
-from .wait import SLOW, Deadline, DeadlinePassed, wait_until
+from .wait import SLOW, Deadline, DeadlinePassed, slowness, wait_until
 
 FIN = "FIN"
 RST = "RST"
@@ -188,7 +188,7 @@ class Conn:
                 self.was_reset = True
                 return total
             except BlockingIOError:
-                if not poll(self.sock, select.POLLOUT, quiet * SLOW):
+                if not poll(self.sock, select.POLLOUT, quiet * slowness()):
                     return total
         return total
 
@@ -500,15 +500,19 @@ class Blackhole(Listener):
     def __init__(self):
         super().__init__(backlog=0)
         self.fillers = []
-        while True:
-            sock = socket.socket()
-            sock.setblocking(False)
-            sock.connect_ex(self.sock.getsockname())
-            if not poll(sock, select.POLLOUT, 0.1):
-                sock.close()
-                break
-            self.fillers.append(Conn(sock))
+        while not self.is_full():
+            self.fillers.append(connect(self.address))
+            wait_until(lambda: self.queue()[0] == len(self.fillers), 5, "a place in the queue to be taken")
             assert len(self.fillers) < 64, "the accept queue never fills"
+
+    def queue(self):
+        """How many wait to be accepted, and the backlog (tcpi_unacked and tcpi_sacked)."""
+        return struct.unpack_from("II", self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32), 24)
+
+    def is_full(self):
+        """The kernel drops a SYN when more than the backlog wait."""
+        waiting, backlog = self.queue()
+        return waiting > backlog
 
     def open(self):
         """Take everybody out of the queue and make it long: the next SYN (a retransmission after
@@ -588,8 +592,9 @@ class Server(Listener):
         self.seen.append(seen)
         poll(conn.sock, select.POLLIN, 60)
         seen.first_byte_at = time.monotonic()
-        data, seen.end = conn.read_end(60)
+        data, end = conn.read_end(60)
         seen.received, seen.sha, seen.end_at = data, sha(data), time.monotonic()
+        seen.end = end  # last: who sees it finds the rest
         conn.close()
 
     def close(self):

@@ -26,7 +26,7 @@ from . import peer
 from .certificates import authority, server_identity
 from .culvert import relay_to
 from .peer import FIN, RST, TIMEOUT, Conn, Pattern, connect, difference, poll
-from .wait import SLOW, Deadline, DeadlinePassed
+from .wait import Deadline, DeadlinePassed, slowness
 
 # How a TLS stream ends; FIN is close_notify and then the end of the TCP stream, RST a reset alone.
 TRUNCATED = "FIN without close_notify"
@@ -299,7 +299,7 @@ class TlsConn(Conn):
         source = Pattern(seed)
         total = 0
         while total < at_most or self.backlog:
-            if not poll(self.sock, select.POLLOUT, quiet * SLOW):
+            if not poll(self.sock, select.POLLOUT, quiet * slowness()):
                 return total
             try:
                 total += self.try_send(source.take(total, min(1 << 16, at_most - total)))

@@ -72,5 +72,22 @@ class Stopwatch:
 
 
 def limit(seconds):
-    """An upper bound, scaled for slow builds and loaded machines."""
+    """An upper bound, scaled for slow builds and loaded machines.
+
+    A machine may stand still for a moment at any time. What one measurement is held against must
+    leave room for that; where a small delay is the fault, the median of some rounds is measured.
+    """
     return seconds * slowness()
+
+
+def span(seconds):
+    """A timeout of the relay that the test must not be slower than: scaled likewise.
+
+    timeout = span(0.5); relay = culvert(... {"idle_timeout": duration(timeout)})
+    """
+    return seconds * slowness()
+
+
+def duration(seconds):
+    """Seconds as a duration of the configuration."""
+    return f"{round(seconds * 1000)}ms"
