@@ -7,6 +7,7 @@ from harness.memory import FailingMalloc, needs_compiler
 from harness.peer import FIN, EchoServer, Listener, connect
 from harness.tls import (TC, TLS12, TLS13, TS, Plane, answer_tls, client_contexts, server_contexts,
                          start_tls)
+from harness.wait import wait_until
 
 pytestmark = [needs_compiler, pytest.mark.plain_build, pytest.mark.deadline(120)]
 DATA = b"some bytes that come back"
@@ -56,6 +57,8 @@ def try_server(relay, server, version):
 def check_reasons(relay):
     """Want of memory is neither side's fault: no_resources. Few paths of OpenSSL turn it into
     something that nobody can tell from a fault of the peer's certificate."""
+    accepted = relay.accepted_total()
+    wait_until(lambda: len(relay.session_records()) == accepted, 5, f"{accepted} records")
     reasons = [one["reason"] for one in relay.session_records()]
     blamed = reasons.count("server_tls")
     assert reasons.count("no_resources") > 2 * blamed, reasons
