@@ -252,7 +252,7 @@ static void set_server(const struct question *question, struct pool *pool, struc
                 json_pack("{s:s, s:s, s:i, s:i}", "server", name, "state",
                           server_state_word(server_state_of(server)), "weight",
                           atomic_load_explicit(&server->weight, memory_order_relaxed), "sessions",
-                          atomic_load_explicit(&server->active, memory_order_relaxed)));
+                          server_active_now(server)));
 }
 
 void pool_control_handle(const struct question *question, struct answer *answer)

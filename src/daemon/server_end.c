@@ -20,6 +20,8 @@ struct ending {
     struct ending *next;
     struct pool *pool;
     struct server *server; /* counted as one of its users, so that it stays */
+    enum server_gone how;
+    bool is_told; /* in the log */
     int64_t due_ms;
 };
 
@@ -38,10 +40,19 @@ static bool is_gone(const struct server *server)
            atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_DOWN;
 }
 
+/* Nobody is on it, and nobody comes any more: neither who has chosen it by its checks of before,
+   nor who chooses from members of before. */
+static bool is_empty(const struct pool *pool, struct server *server)
+{
+    if (atomic_load_explicit(&server->is_removed, memory_order_relaxed) &&
+        pool_may_choose(pool, server))
+        return false;
+    return server_active_now(server) == 0;
+}
+
 static bool is_over(const struct ending *ending)
 {
-    return !is_gone(ending->server) ||
-           atomic_load_explicit(&ending->server->active, memory_order_relaxed) == 0;
+    return !is_gone(ending->server) || is_empty(ending->pool, ending->server);
 }
 
 /* Tells the workers to end up to `count` sessions, each its share. Returns how many there may be.
@@ -79,6 +90,22 @@ static void start_timer(struct server_ends *ends)
         event_add(ends->timer, &tick);
 }
 
+static void tell_once(struct ending *ending)
+{
+    int active = atomic_load_explicit(&ending->server->active, memory_order_relaxed);
+    struct log_event event;
+
+    if (ending->is_told || active == 0)
+        return;
+    ending->is_told = true;
+    log_event_begin(&event, LOG_WARN, "server_sessions_end");
+    log_event_string(&event, "pool", ending->pool->name);
+    log_event_string(&event, "server", ending->server->name);
+    log_event_string(&event, "how", ending->how == SERVER_GONE_RESET ? "reset" : "drain");
+    log_event_integer(&event, "sessions", active);
+    log_event_post(&event);
+}
+
 static void on_tick(evutil_socket_t fd, short events, void *argument)
 {
     struct server_ends *ends = argument;
@@ -96,6 +123,7 @@ static void on_tick(evutil_socket_t fd, short events, void *argument)
             ending_free(ending);
             continue;
         }
+        tell_once(ending);
         if (now_ms >= ending->due_ms && left > 0)
             left -= post_ends(ends, ending->server, left);
         link = &ending->next;
@@ -134,19 +162,6 @@ void server_ends_close(struct server_ends *ends)
     free(ends);
 }
 
-static void log_begin(const struct pool *pool, const struct server *server, enum server_gone how)
-{
-    struct log_event event;
-
-    log_event_begin(&event, LOG_WARN, "server_sessions_end");
-    log_event_string(&event, "pool", pool->name);
-    log_event_string(&event, "server", server->name);
-    log_event_string(&event, "how", how == SERVER_GONE_RESET ? "reset" : "drain");
-    log_event_integer(&event, "sessions",
-                      atomic_load_explicit(&server->active, memory_order_relaxed));
-    log_event_post(&event);
-}
-
 static struct ending *find(struct server_ends *ends, const struct server *server)
 {
     for (struct ending *ending = ends->first; ending != NULL; ending = ending->next) {
@@ -165,7 +180,7 @@ void server_end_begin(struct server_ends *ends, struct pool *pool, struct server
     if (how == SERVER_GONE_DRAIN)
         due_ms += ends->drain_timeout_ms;
     if (how == SERVER_GONE_KEEP || (how == SERVER_GONE_DRAIN && ends->drain_timeout_ms == 0) ||
-        atomic_load_explicit(&server->active, memory_order_relaxed) == 0)
+        is_empty(pool, server))
         return;
     ending = find(ends, server);
     if (ending == NULL) {
@@ -176,11 +191,11 @@ void server_end_begin(struct server_ends *ends, struct pool *pool, struct server
                         server->name);
             return;
         }
-        *ending =
-            (struct ending){.next = ends->first, .pool = pool, .server = server, .due_ms = due_ms};
+        *ending = (struct ending){
+            .next = ends->first, .pool = pool, .server = server, .how = how, .due_ms = due_ms};
         ends->first = ending;
         atomic_fetch_add_explicit(&server->users, 1, memory_order_relaxed);
-        log_begin(pool, server, how);
+        tell_once(ending);
     } else if (due_ms < ending->due_ms) {
         ending->due_ms = due_ms;
     }

@@ -269,7 +269,7 @@ static struct server *find_lightest(const struct balance_tier *tier,
 static bool take_from(struct server *server, int active)
 {
     return atomic_compare_exchange_strong_explicit(&server->active, &active, active + 1,
-                                                   memory_order_relaxed, memory_order_relaxed);
+                                                   memory_order_acq_rel, memory_order_relaxed);
 }
 
 static struct server *pick_leastconn(struct balance_tier *tier, struct balance_request *request)

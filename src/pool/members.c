@@ -260,6 +260,17 @@ static bool is_member(const struct pool *pool, const struct server *server)
     return false;
 }
 
+bool pool_may_choose(const struct pool *pool, const struct server *server)
+{
+    if (is_member(pool, server))
+        return true;
+    for (const struct pool_members *old = pool->retired; old != NULL; old = old->next) {
+        if (atomic_load_explicit(&old->holders, memory_order_acquire) > 0)
+            return true;
+    }
+    return false;
+}
+
 static bool is_unused(const struct pool *pool, const struct server *server, int64_t before_ms)
 {
     return atomic_load_explicit(&server->is_removed, memory_order_relaxed) &&

@@ -94,7 +94,8 @@ static struct server *pick_trial_of_key(struct pool *pool, const struct balance_
 
         if (take_trial(pool, request, server))
             return server;
-        if (server_is_usable(server) && !balance_has_tried(request, server))
+        if (server_is_usable(server) && server_has_place(server) &&
+            !balance_has_tried(request, server))
             return NULL;
     }
     return NULL;
@@ -178,18 +179,38 @@ static bool has_usable(const struct pool_members *members)
     return false;
 }
 
-/* fail_open: what the checks say may be wrong, and the session would fail otherwise. */
-static struct server *pick_desperately(struct pool *pool, struct pool_members *members,
-                                       struct balance_request *request)
+/* A server with a place taken; `request->is_desperate` says how it was chosen. */
+static struct server *choose(struct pool *pool, struct pool_members *members,
+                             struct balance_request *request)
 {
     struct server *server;
 
-    if (!pool->options.fail_open || has_usable(members))
-        return NULL;
-    request->is_desperate = true;
-    server = pick_from_pool(pool, members, request);
+    request->is_full_seen = false;
     request->is_desperate = false;
+    server = pick_from_pool(pool, members, request);
+    if (server == NULL && !request->is_full_seen &&
+        atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
+        /* One server may have come back behind the look while another went out before it. */
+        pthread_mutex_lock(&pool->eject_mutex);
+        server = pick_from_pool(pool, members, request);
+        pthread_mutex_unlock(&pool->eject_mutex);
+        if (server == NULL && !request->is_full_seen)
+            server = pick_ejected(members, request);
+    }
+    /* fail_open: what the checks say may be wrong, and the session would fail otherwise. */
+    if (server == NULL && !request->is_full_seen && pool->options.fail_open &&
+        !has_usable(members)) {
+        request->is_desperate = true;
+        server = pick_from_pool(pool, members, request);
+    }
     return server;
+}
+
+/* Whether the server went out of service between the look at it and the taking of its place: see
+   server_active_now(). */
+static bool is_overtaken(const struct balance_request *request, const struct server *server)
+{
+    return request->is_desperate ? !server_may_be_tried(server) : !may_return(server);
 }
 
 enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
@@ -197,20 +218,11 @@ enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
 {
     struct pool_members *members = pool_members_now(pool);
 
-    request->is_full_seen = false;
     request->slow_start_ms = pool->options.slow_start_ms;
-    *server = pick_from_pool(pool, members, request);
-    if (*server == NULL && !request->is_full_seen &&
-        atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0) {
-        /* One server may have come back behind the look while another went out before it. */
-        pthread_mutex_lock(&pool->eject_mutex);
-        *server = pick_from_pool(pool, members, request);
-        pthread_mutex_unlock(&pool->eject_mutex);
-        if (*server == NULL && !request->is_full_seen)
-            *server = pick_ejected(members, request);
+    while ((*server = choose(pool, members, request)) != NULL && is_overtaken(request, *server)) {
+        pool_connect_abandoned(pool, *server);
+        give_place_back(pool, *server);
     }
-    if (*server == NULL && !request->is_full_seen)
-        *server = pick_desperately(pool, members, request);
     if (*server != NULL) {
         if ((*server)->is_discovered)
             atomic_fetch_add_explicit(&(*server)->users, 1, memory_order_relaxed);
@@ -256,11 +268,11 @@ bool pool_connect_succeeded(struct pool *pool, struct server *server, int64_t no
     if (health_of(server) == SERVER_UP)
         return false;
     pthread_mutex_lock(&pool->eject_mutex);
-    if (health_of(server) != SERVER_UP)
-        atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
-    was_out = health_swap(server, SERVER_EJECTED, SERVER_UP) ||
-              health_swap(server, SERVER_TRIAL, SERVER_UP);
+    was_out = health_of(server) != SERVER_UP;
     if (was_out) {
+        atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
+        /* From whatever it is: a trial may be taken or given back just now. */
+        atomic_store_explicit(&server->health, SERVER_UP, memory_order_release);
         atomic_store_explicit(&server->ejections, 0, memory_order_relaxed);
         atomic_fetch_sub_explicit(&pool->out_count, 1, memory_order_relaxed);
         server_change_mark(server, SERVER_CAUSE_PASSIVE, now_ms);
@@ -313,18 +325,15 @@ static bool eject(struct pool *pool, struct server *server, enum server_health f
     return true;
 }
 
-/*
- * Counts a failure in the current window. When several threads open a window at once a failure
- * may go uncounted: the next one is counted.
- */
+/* Counts a failure in the current window. Under eject_mutex: those of the window before must be
+   gone when the next thread counts. */
 static int count_failure(struct pool *pool, struct server *server, int64_t now_ms)
 {
-    int64_t end = atomic_load_explicit(&server->window_end_ms, memory_order_relaxed);
-
-    if (now_ms >= end && atomic_compare_exchange_strong_explicit(
-                             &server->window_end_ms, &end, now_ms + pool->options.fail_timeout_ms,
-                             memory_order_relaxed, memory_order_relaxed))
+    if (now_ms >= atomic_load_explicit(&server->window_end_ms, memory_order_relaxed)) {
+        atomic_store_explicit(&server->window_end_ms, now_ms + pool->options.fail_timeout_ms,
+                              memory_order_relaxed);
         atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
+    }
     return atomic_fetch_add_explicit(&server->failures, 1, memory_order_relaxed) + 1;
 }
 
@@ -344,26 +353,23 @@ bool pool_connect_failed(struct pool *pool, struct server *server, int64_t now_m
     if (pool->options.max_fails == 0 ||
         atomic_load_explicit(&server->is_removed, memory_order_relaxed))
         return false;
+    pthread_mutex_lock(&pool->eject_mutex);
     switch (health_of(server)) {
     case SERVER_UP:
-        if (!may_return(server) || count_failure(pool, server, now_ms) < pool->options.max_fails)
-            return false;
-        pthread_mutex_lock(&pool->eject_mutex);
-        if (is_other_usable(pool, server) && eject(pool, server, SERVER_UP, now_ms)) {
+        is_ejected = may_return(server) &&
+                     count_failure(pool, server, now_ms) >= pool->options.max_fails &&
+                     is_other_usable(pool, server) && eject(pool, server, SERVER_UP, now_ms);
+        if (is_ejected)
             atomic_fetch_add_explicit(&pool->out_count, 1, memory_order_relaxed);
-            is_ejected = true;
-        }
-        pthread_mutex_unlock(&pool->eject_mutex);
-        return is_ejected;
+        break;
     case SERVER_TRIAL:
-        pthread_mutex_lock(&pool->eject_mutex);
         is_ejected = eject(pool, server, SERVER_TRIAL, now_ms);
-        pthread_mutex_unlock(&pool->eject_mutex);
-        return is_ejected;
+        break;
     case SERVER_EJECTED: /* by another session, while this one was connecting */
-        return false;
+        break;
     }
-    return false;
+    pthread_mutex_unlock(&pool->eject_mutex);
+    return is_ejected;
 }
 
 void pool_connect_abandoned(struct pool *pool, struct server *server)

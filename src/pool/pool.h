@@ -92,7 +92,8 @@ struct pool {
 
     struct pool_queue queue;
     _Atomic unsigned out_count;  /* members ejected or on trial: none, and choosing is simple */
-    pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays */
+    pthread_mutex_t eject_mutex; /* held while a server is ejected, so that the last one stays,
+                                    and while its failures are counted */
 };
 
 /* Most servers a pool may have. */
@@ -170,6 +171,10 @@ enum pool_answer {
  */
 enum pool_answer pool_pick(struct pool *pool, struct balance_request *request,
                            struct server **server);
+
+/* Whether a session may be about to be given the server, which was removed: not all workers have
+   passed the publishing without it. Control thread. */
+bool pool_may_choose(const struct pool *pool, const struct server *server);
 
 /* Sessions that hold a place on its servers, removed ones included. Control thread. */
 int pool_sessions(const struct pool *pool);

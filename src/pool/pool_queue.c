@@ -80,26 +80,14 @@ static bool is_last_resort(const struct pool *pool, const struct server *server)
             atomic_load_explicit(&server->check, memory_order_relaxed) == SERVER_CHECK_UP);
 }
 
-/* How many servers have a trial due, each for one session; it counts up to `enough`. */
-static unsigned due_trials(const struct pool *pool, const struct pool_members *members,
-                           unsigned enough)
-{
-    unsigned trials = 0;
-    int64_t now_ms;
-
-    if (atomic_load_explicit(&pool->out_count, memory_order_relaxed) == 0)
-        return 0;
-    now_ms = clock_now_ms();
-    for (unsigned i = 0; i < members->server_count && trials < enough; i++)
-        trials += pool_trial_is_due(members->servers[i], now_ms);
-    return trials;
-}
-
-/* Free places of the servers that pool_pick() would choose from; it counts up to `enough`. */
+/* Free places of the servers that pool_pick() would choose from; a server whose trial is due has
+   one, for the trial. It counts up to `enough`. */
 static unsigned open_places(const struct pool *pool, unsigned enough, bool is_exact)
 {
     const struct pool_members *members = atomic_load_explicit(&pool->members, memory_order_acquire);
-    unsigned places = due_trials(pool, members, enough);
+    bool is_any_out = atomic_load_explicit(&pool->out_count, memory_order_relaxed) != 0;
+    int64_t now_ms = is_any_out ? clock_now_ms() : 0;
+    unsigned places = 0;
     bool is_usable_seen = false;
 
     for (unsigned i = 0; i < members->tier_count && !is_usable_seen; i++) {
@@ -108,8 +96,10 @@ static unsigned open_places(const struct pool *pool, unsigned enough, bool is_ex
         for (unsigned j = 0; j < tier->count && places < enough; j++) {
             unsigned here;
 
-            if (!server_is_usable(tier->servers[j]))
+            if (!server_is_usable(tier->servers[j])) {
+                places += is_any_out && pool_trial_is_due(tier->servers[j], now_ms);
                 continue;
+            }
             is_usable_seen = true;
             here = places_on(tier->servers[j], is_exact);
             places = here < enough - places ? places + here : enough;

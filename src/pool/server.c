@@ -192,6 +192,11 @@ bool server_has_place(const struct server *server)
     return most == 0 || atomic_load_explicit(&server->active, memory_order_relaxed) < most;
 }
 
+int server_active_now(struct server *server)
+{
+    return atomic_fetch_add_explicit(&server->active, 0, memory_order_acq_rel);
+}
+
 bool server_take_place(struct server *server)
 {
     int most = atomic_load_explicit(&server->max_connections, memory_order_relaxed);
@@ -201,6 +206,6 @@ bool server_take_place(struct server *server)
         if (most != 0 && active >= most)
             return false;
     } while (!atomic_compare_exchange_weak_explicit(&server->active, &active, active + 1,
-                                                    memory_order_relaxed, memory_order_relaxed));
+                                                    memory_order_acq_rel, memory_order_relaxed));
     return true;
 }

@@ -187,6 +187,14 @@ bool server_has_address(const struct server *server);
 /* Whether a place is free now. Any thread. */
 bool server_has_place(const struct server *server);
 
+/*
+ * Sessions that hold a place, for whoever has taken the server out of service (`check`, `admin`)
+ * before: none will follow that is not counted here. For a session takes its place first and looks
+ * then whether the server is still in service, both by a read-modify-write of `active`: one of the
+ * two sees the other. Any thread.
+ */
+int server_active_now(struct server *server);
+
 /* Takes a place unless all max_connections are taken. Any thread. */
 bool server_take_place(struct server *server) CULVERT_MUST_CHECK;
 

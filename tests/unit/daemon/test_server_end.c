@@ -74,6 +74,30 @@ static void test_reset_ends_them_at_once(void **state)
     close_world();
 }
 
+/* Sessions may yet come to a server that was removed: workers may have its pool's members of
+   before. */
+static void test_who_comes_late_ends_too(void **state)
+{
+    char byte;
+
+    (void)state;
+    open_world(DRAIN_MS);
+    for (int i = 0; i < CLIENTS; i++)
+        peer_close(&clients[i]);
+    WAIT_UNTIL(server()->active == 0);
+    atomic_store(&server()->is_removed, true);
+    server_end_begin(ends, &world.relay.pool, server(), SERVER_GONE_RESET);
+    assert_int_equal(server_ends_count(ends), 1);
+    clients[0] = tcp_connect(world.port);
+    assert_int_equal(write(clients[0], "x", 1), 1);
+    WAIT_UNTIL(recv(clients[0], &byte, 1, 0) != 0);
+    WAIT_UNTIL((turn(), worker_world_closed(&world, CLOSE_SERVER_DOWN) == 1));
+    assert_int_equal(server_ends_count(ends), 1);
+    atomic_store(&server()->is_removed, false);
+    WAIT_UNTIL((turn(), server_ends_count(ends) == 0));
+    close_world();
+}
+
 static void test_keep_lets_them_go_on(void **state)
 {
     (void)state;
@@ -167,6 +191,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reset_ends_them_at_once),
+        cmocka_unit_test(test_who_comes_late_ends_too),
         cmocka_unit_test(test_keep_lets_them_go_on),
         cmocka_unit_test(test_drain_waits_for_its_timeout),
         cmocka_unit_test(test_a_server_that_comes_back_keeps_them),

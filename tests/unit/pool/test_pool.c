@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_pool.c - tiers, limits, ejection and trials; the clock is a parameter. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,8 @@
 #define FIVE_MINUTES_MS (5 * 60 * 1000)
 #define THREADS 4
 #define PICKS_PER_THREAD 20000
+#define WINDOWS 60000
+#define TAKEN_OUT 40000
 
 static uint64_t seed = 1;
 
@@ -656,6 +659,137 @@ static void test_trial_of_a_key_is_given_to_its_own_server(void **state)
     pool_release(&pool);
 }
 
+/* With every other server full the key has none that it would rather have. */
+static void test_trial_of_a_key_goes_to_any_when_the_others_are_full(void **state)
+{
+    struct pool pool;
+
+    (void)state;
+    make_pool(&pool, 3);
+    pool.options.balance = BALANCE_MAGLEV;
+    pool.options.maglev_size = 4099;
+    prepare(&pool);
+    assert_true(fail_times(&pool, pool.servers[1], 3, 0));
+    for (int i = 0; i < 3; i += 2)
+        pool.servers[i]->active = pool.servers[i]->max_connections = 1;
+    for (unsigned key = 0; key < 100; key++) {
+        struct balance_request request = {
+            .seed = &seed, .hash = maglev_hash(&key, sizeof(key)), .now_ms = FAIL_TIMEOUT_MS};
+        struct server *server;
+
+        assert_int_equal(pool_pick(&pool, &request, &server), POOL_CHOSEN);
+        assert_ptr_equal(server, pool.servers[1]);
+        pool_leave(&pool, server);
+        pool_connect_abandoned(&pool, server);
+    }
+    pool_release(&pool);
+}
+
+/* Two threads that meet at each round. */
+struct rounds {
+    struct pool *pool;
+    _Atomic unsigned here; /* threads that have come to the next round, of all rounds */
+    _Atomic bool is_over;
+    _Atomic unsigned given; /* sessions that a server was given to */
+    _Atomic int64_t now_ms;
+};
+
+static void meet(struct rounds *rounds, unsigned round)
+{
+    atomic_fetch_add(&rounds->here, 1);
+    for (unsigned look = 1; atomic_load(&rounds->here) < 2 * round; look++) {
+        if (look % 1024 == 0)
+            sched_yield();
+    }
+}
+
+static void *fail_once_a_round(void *argument)
+{
+    struct rounds *rounds = argument;
+
+    for (unsigned round = 1; round <= WINDOWS; round++) {
+        meet(rounds, 2 * round - 1);
+        pool_connect_failed(rounds->pool, rounds->pool->servers[0], rounds->now_ms);
+        meet(rounds, 2 * round);
+    }
+    return NULL;
+}
+
+/* Two failures of a window before and two of this one are not three. */
+static void test_failures_of_an_old_window_do_not_count_for_two_threads(void **state)
+{
+    struct pool pool;
+    struct rounds rounds = {.pool = &pool};
+    pthread_t thread;
+
+    (void)state;
+    make_pool(&pool, 2);
+    prepare(&pool);
+    assert_int_equal(pthread_create(&thread, NULL, fail_once_a_round, &rounds), 0);
+    for (unsigned round = 1; round <= WINDOWS; round++) {
+        rounds.now_ms += 2 * FAIL_TIMEOUT_MS;
+        meet(&rounds, 2 * round - 1);
+        pool_connect_failed(&pool, pool.servers[0], rounds.now_ms);
+        meet(&rounds, 2 * round);
+        assert_int_equal(pool.servers[0]->failures, 2);
+        assert_int_equal(pool.servers[0]->health, SERVER_UP);
+    }
+    pthread_join(thread, NULL);
+    pool_release(&pool);
+}
+
+static void *choose_all_the_time(void *argument)
+{
+    struct rounds *rounds = argument;
+    uint64_t random = 1;
+    struct server *server;
+
+    while (!atomic_load(&rounds->is_over)) {
+        if (pick_untried(rounds->pool, NULL, 0, 0, &random, &server) != POOL_CHOSEN)
+            continue;
+        atomic_fetch_add(&rounds->given, 1);
+        pool_leave(rounds->pool, server);
+    }
+    return NULL;
+}
+
+/* Who takes a server out and then sees nobody on it may rely on that. */
+static void test_nobody_comes_to_a_server_that_is_out_and_empty(void **state)
+{
+    struct pool pool;
+    struct rounds rounds = {.pool = &pool};
+    pthread_t thread;
+    unsigned came_late = 0;
+
+    (void)state;
+    make_pool(&pool, 256); /* the others are looked at in vain before the place is taken */
+    set_check(&pool, 1, 255, SERVER_CHECK_DOWN);
+    prepare(&pool);
+    assert_int_equal(pthread_create(&thread, NULL, choose_all_the_time, &rounds), 0);
+    for (unsigned round = 0; round < TAKEN_OUT; round++) {
+        unsigned before = atomic_load(&rounds.given);
+
+        while (round % 64 == 0 && atomic_load(&rounds.given) == before)
+            sched_yield();
+        if (round % 2 == 0)
+            atomic_store(&pool.servers[0]->check, SERVER_CHECK_DOWN);
+        else
+            atomic_store(&pool.servers[0]->admin, SERVER_ADMIN_DRAIN);
+        if (server_active_now(pool.servers[0]) == 0) {
+            before = atomic_load(&rounds.given);
+            for (unsigned look = 0; look < 200 && atomic_load(&rounds.given) == before; look++)
+                ;
+            came_late += atomic_load(&rounds.given) != before;
+        }
+        atomic_store(&pool.servers[0]->check, SERVER_CHECK_UP);
+        atomic_store(&pool.servers[0]->admin, SERVER_ADMIN_UP);
+    }
+    atomic_store(&rounds.is_over, true);
+    pthread_join(thread, NULL);
+    assert_int_equal(came_late, 0);
+    pool_release(&pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -685,6 +819,9 @@ int main(void)
         cmocka_unit_test(test_fail_open_begins_with_the_first_tier),
         cmocka_unit_test(test_return_from_an_ejection_begins_the_slow_start),
         cmocka_unit_test(test_trial_of_a_key_is_given_to_its_own_server),
+        cmocka_unit_test(test_trial_of_a_key_goes_to_any_when_the_others_are_full),
+        cmocka_unit_test(test_failures_of_an_old_window_do_not_count_for_two_threads),
+        cmocka_unit_test(test_nobody_comes_to_a_server_that_is_out_and_empty),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -275,6 +275,36 @@ static void test_a_trial_that_is_due_calls(void **state)
     pool_release(&pool);
 }
 
+/* A backup's trial is not had while the others are usable, if only full: nobody is woken for it. */
+static void test_the_trial_of_a_backup_calls_nobody(void **state)
+{
+    struct pool pool;
+    struct pool_caller caller;
+    struct pool_waiter waiter = {0};
+    struct server *a, *b;
+
+    (void)state;
+    make_pool(&pool, 2);
+    pool.servers[1]->is_backup = true;
+    pool_members_free(pool.members);
+    pool.members = NULL;
+    assert_true(pool_prepare(&pool));
+    pool_caller_init(&caller, count_wake);
+    a = take(&pool);
+    b = pool.servers[1];
+    assert_ptr_equal(a, pool.servers[0]);
+    assert_true(pool_connect_failed(&pool, b, clock_now_ms()));
+    atomic_store(&b->ejected_until_ms, 0);
+    assert_true(pool_queue_join(&pool, &waiter, &caller));
+    pool_queue_changed(&pool);
+    assert_null(pool_caller_take(&caller));
+    pool_leave(&pool, a);
+    assert_ptr_equal(pool_caller_take(&caller), &waiter);
+    pool_queue_leave(&waiter);
+    pool_caller_release(&caller);
+    pool_release(&pool);
+}
+
 static void test_a_server_that_comes_back_calls(void **state)
 {
     const int64_t now_ms = clock_now_ms();
@@ -407,6 +437,7 @@ int main(void)
         cmocka_unit_test(test_the_queue_has_an_end),
         cmocka_unit_test(test_a_paused_pool_calls_nobody_until_it_is_resumed),
         cmocka_unit_test(test_a_trial_that_is_due_calls),
+        cmocka_unit_test(test_the_trial_of_a_backup_calls_nobody),
         cmocka_unit_test(test_a_server_that_comes_back_calls),
         cmocka_unit_test(test_no_place_is_missed_between_threads),
     };
