@@ -303,7 +303,7 @@ static void end_drain(struct daemon *daemon)
 static void on_drain_tick(evutil_socket_t fd, short events, void *argument)
 {
     struct daemon *daemon = argument;
-    int sessions = worker_group_sessions(daemon->group);
+    int sessions = worker_group_unfinished(daemon->group);
     bool was_cutting = daemon->drain.state == DRAIN_CUTTING;
 
     (void)fd;

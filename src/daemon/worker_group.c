@@ -247,6 +247,17 @@ int worker_group_sessions(const struct worker_group *group)
     return atomic_load(&group->shared.sessions);
 }
 
+int worker_group_unfinished(const struct worker_group *group)
+{
+    bool is_accepting = false;
+    int sessions;
+
+    for (unsigned i = 0; i < group->started_count; i++)
+        is_accepting |= worker_is_accepting(group->workers[i]);
+    sessions = worker_group_sessions(group); /* after the look: those it took are counted */
+    return sessions == 0 && is_accepting ? 1 : sessions;
+}
+
 uint64_t worker_group_closed(const struct worker_group *group, enum close_reason reason)
 {
     uint64_t count = 0;

@@ -29,6 +29,10 @@ const struct bound_addr *worker_group_bound(const struct worker_group *group, un
 /* Sessions of all workers now. */
 int worker_group_sessions(const struct worker_group *group);
 
+/* What a drain waits for: the sessions, and at least one while a worker has not stopped accepting
+   and so may yet take some from its queue. */
+int worker_group_unfinished(const struct worker_group *group);
+
 /* Sessions that the workers have ended with this reason so far. */
 uint64_t worker_group_closed(const struct worker_group *group, enum close_reason reason);
 

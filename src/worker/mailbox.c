@@ -61,7 +61,7 @@ static void deliver(struct mailbox *mailbox, struct message *message)
         }
         message->next = NULL;
         mailbox->receive(mailbox->argument, message);
-        if (message != &mailbox->stop)
+        if (message != &mailbox->stop && message != &mailbox->drain)
             free(message);
         message = next;
     }
@@ -138,30 +138,43 @@ static bool post_in_place(struct mailbox *mailbox, const struct message *message
     return is_open;
 }
 
+struct message *mailbox_make(const struct message *message)
+{
+    struct message *made = malloc(sizeof(*made));
+
+    if (made != NULL)
+        *made = *message;
+    return made;
+}
+
+bool mailbox_post_made(struct mailbox *mailbox, struct message *made)
+{
+    bool is_open;
+
+    made->next = NULL;
+    pthread_mutex_lock(&mailbox->mutex);
+    is_open = mailbox->is_open;
+    if (is_open)
+        append(mailbox, made);
+    pthread_mutex_unlock(&mailbox->mutex);
+
+    if (!is_open)
+        free(made);
+    return is_open;
+}
+
 bool mailbox_post(struct mailbox *mailbox, const struct message *message)
 {
-    struct message *copy;
-    bool is_open;
+    struct message *made;
 
     if (message->kind == MESSAGE_STOP)
         return post_in_place(mailbox, message, &mailbox->stop, &mailbox->is_stop_posted);
     if (message->kind == MESSAGE_CALLS)
         return post_in_place(mailbox, message, &mailbox->calls, &mailbox->is_calls_posted);
-    copy = malloc(sizeof(*copy));
-    if (copy == NULL)
-        return false;
-    *copy = *message;
-    copy->next = NULL;
-
-    pthread_mutex_lock(&mailbox->mutex);
-    is_open = mailbox->is_open;
-    if (is_open)
-        append(mailbox, copy);
-    pthread_mutex_unlock(&mailbox->mutex);
-
-    if (!is_open)
-        free(copy);
-    return is_open;
+    if (message->kind == MESSAGE_DRAIN)
+        return post_in_place(mailbox, message, &mailbox->drain, &mailbox->is_drain_posted);
+    made = mailbox_make(message);
+    return made != NULL && mailbox_post_made(mailbox, made);
 }
 
 void mailbox_close(struct mailbox *mailbox)

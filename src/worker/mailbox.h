@@ -55,10 +55,12 @@ struct mailbox {
     pthread_mutex_t mutex; /* guards the queue and is_open */
     struct message *first;
     struct message **last;
-    struct message stop;  /* MESSAGE_STOP's and MESSAGE_CALLS': they need no memory, for they */
-    struct message calls; /* must arrive */
+    struct message stop;  /* MESSAGE_STOP's, MESSAGE_CALLS' and MESSAGE_DRAIN's: they need no */
+    struct message calls; /* memory, for they must arrive */
+    struct message drain;
     bool is_stop_posted;
     bool is_calls_posted;
+    bool is_drain_posted;
     bool is_open;
     int wake_fd;
     struct event *event;
@@ -72,9 +74,16 @@ bool mailbox_open(struct mailbox *mailbox, struct event_base *base, mailbox_rece
                   void *argument) CULVERT_MUST_CHECK;
 
 /* Copies the message in and wakes the owner. False when the mailbox is closed or memory is short
-   (which MESSAGE_STOP and MESSAGE_CALLS do not need): the message's contents are still the
-   caller's. */
+   (which MESSAGE_STOP, MESSAGE_CALLS and MESSAGE_DRAIN do not need): the message's contents are
+   still the caller's. */
 bool mailbox_post(struct mailbox *mailbox, const struct message *message) CULVERT_MUST_CHECK;
+
+/* A copy of the message on the heap, to be posted when no memory may be wanting; NULL without. */
+struct message *mailbox_make(const struct message *message);
+
+/* Posts it, of the kinds that have no place of their own, and takes it over. False when the mailbox
+   is closed: the message's contents are still the caller's. */
+bool mailbox_post_made(struct mailbox *mailbox, struct message *made) CULVERT_MUST_CHECK;
 
 /* Closes to new messages and hands what is left to `receive`. Owner only. */
 void mailbox_close(struct mailbox *mailbox);

@@ -92,6 +92,8 @@ static void close_listeners(struct worker *worker)
     for (unsigned i = 0; i < worker->listener_count; i++)
         listener_close(&worker->listeners[i]);
     held_end_all(worker);
+    /* Release: the places of those that it has taken until now are seen with it. */
+    atomic_store_explicit(&worker->has_stopped_accepting, true, memory_order_release);
 }
 
 static void receive(void *argument, struct message *message)
@@ -381,6 +383,11 @@ const struct relay_counters *worker_counters(const struct worker *worker)
 int worker_sessions(const struct worker *worker)
 {
     return atomic_load_explicit(&worker->sessions, memory_order_relaxed);
+}
+
+bool worker_is_accepting(const struct worker *worker)
+{
+    return !atomic_load_explicit(&worker->has_stopped_accepting, memory_order_acquire);
 }
 
 void worker_read_gauges(const struct worker *worker, struct worker_gauges *gauges)

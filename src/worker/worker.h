@@ -80,6 +80,9 @@ struct mailbox *worker_mailbox(struct worker *worker);
 const struct relay_counters *worker_counters(const struct worker *worker);
 int worker_sessions(const struct worker *worker);
 
+/* False once it has closed its listening sockets: whom it took from them is counted by then. */
+bool worker_is_accepting(const struct worker *worker);
+
 /* Gauges of the caches and the accept path, for metrics. Any thread. */
 struct worker_gauges {
     uint64_t pipes_lent;

@@ -42,6 +42,7 @@ struct worker {
     _Atomic int64_t beat_ms;
     pthread_t thread;
     bool is_started;
+    _Atomic bool has_stopped_accepting;              /* its listening sockets are closed */
     _Atomic bool has_ended;                          /* the thread does nothing more */
     _Alignas(CACHE_LINE_BYTES) _Atomic int sessions; /* places taken on this worker */
 };

@@ -145,6 +145,11 @@ static void test_a_drain_refuses_new_clients_and_keeps_the_old(void **state)
     addr = worker_group_bound(group, &count)[0].addr;
     client = connect_to(&addr);
     expect_echo(client);
+    close(client);
+    wait_for_sessions(group, 0);
+    assert_int_equal(worker_group_unfinished(group), 1); /* its queues may have some */
+    client = connect_to(&addr);
+    expect_echo(client);
     worker_group_drain(group);
     while ((other = connect_to(&addr)) != -1) {
         close(other);
@@ -154,6 +159,7 @@ static void test_a_drain_refuses_new_clients_and_keeps_the_old(void **state)
     expect_echo(client);
     close(client);
     wait_for_sessions(group, 0);
+    assert_int_equal(worker_group_unfinished(group), 0);
     worker_group_close(group);
 }
 

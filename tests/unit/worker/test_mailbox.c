@@ -199,7 +199,7 @@ static void test_mailbox_takes_a_stop_without_memory(void **state)
 {
     struct owner owner;
     struct message stop = {.kind = MESSAGE_STOP, .fd = -1};
-    struct message other = {.kind = MESSAGE_DRAIN, .fd = -1};
+    struct message other = {.kind = MESSAGE_KILL, .fd = -1};
 
     owner_open(&owner, 1);
     has_no_memory = true;
@@ -223,6 +223,28 @@ static void test_mailbox_close_of_an_empty_object_does_nothing(void **state)
     assert_false(mailbox_post(&mailbox, &(struct message){.kind = MESSAGE_STOP}));
 }
 
+/* What is made beforehand needs none, and the order to drain has its place. */
+static void test_mailbox_takes_what_was_made_and_a_drain_without_memory(void **state)
+{
+    struct owner owner;
+    struct message *made = mailbox_make(&(struct message){.kind = MESSAGE_KILL, .id = 0});
+
+    (void)state;
+    owner_open(&owner, 2);
+    assert_non_null(made);
+    has_no_memory = true;
+    assert_null(mailbox_make(&(struct message){.kind = MESSAGE_KILL}));
+    assert_true(mailbox_post_made(&owner.mailbox, made));
+    assert_true(mailbox_post(&owner.mailbox, &(struct message){.kind = MESSAGE_DRAIN, .id = 1}));
+    has_no_memory = false;
+    event_base_loop(owner.base, EVLOOP_NONBLOCK);
+    assert_int_equal(owner.received, 2);
+    assert_true(owner.is_ordered);
+    assert_int_equal(owner.last.kind, MESSAGE_DRAIN);
+    mailbox_close(&owner.mailbox);
+    event_base_free(owner.base);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +253,7 @@ int main(void)
         cmocka_unit_test(test_mailbox_loses_nothing_from_two_threads),
         cmocka_unit_test(test_mailbox_close_hands_over_what_is_left_while_another_thread_posts),
         cmocka_unit_test(test_mailbox_refuses_after_close),
+        cmocka_unit_test(test_mailbox_takes_what_was_made_and_a_drain_without_memory),
         cmocka_unit_test(test_mailbox_takes_a_stop_without_memory),
         cmocka_unit_test(test_mailbox_close_of_an_empty_object_does_nothing),
     };

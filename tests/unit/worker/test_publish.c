@@ -11,6 +11,42 @@
 
 #define PUBLISHINGS 200
 
+static unsigned mallocs_left; /* until one fails; 0: none does */
+
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    if (mallocs_left > 0 && --mallocs_left == 0)
+        return NULL;
+    return __real_malloc(size);
+}
+
+/* Either all workers hear of it, or nothing has changed: members that a worker may look at for ever
+   would keep every server that goes. */
+static void test_without_memory_nothing_is_published(void **state)
+{
+    struct worker_world world;
+    struct pool *pool = &world.relay.pool;
+    struct pool_members *members;
+
+    (void)state;
+    worker_world_configure(&world, BUILTIN_ECHO);
+    worker_world_start(&world, 2);
+    members = pool->members;
+    for (unsigned failing = 1; failing <= 2; failing++) {
+        mallocs_left = failing;
+        assert_false(worker_publish_members(&world.shared, pool));
+        assert_int_equal(mallocs_left, 0);
+        assert_ptr_equal(pool->members, members);
+        assert_null(pool->retired);
+    }
+    assert_true(worker_publish_members(&world.shared, pool));
+    WORKERS_RUN_UNTIL(&world, (pool_reclaim(pool, INT64_MIN), pool->retired == NULL));
+    worker_world_close(&world);
+}
+
 /* Sessions come all the time; no worker ever looks at members that were freed (ASan, TSan). */
 static void test_sessions_choose_while_members_are_replaced(void **state)
 {
@@ -64,6 +100,7 @@ static void test_sessions_ask_while_names_are_replaced(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_memory_nothing_is_published),
         cmocka_unit_test(test_sessions_choose_while_members_are_replaced),
         cmocka_unit_test(test_sessions_ask_while_names_are_replaced),
     };
