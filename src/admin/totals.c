@@ -29,10 +29,14 @@ bool totals_init(struct totals *totals, const struct admin_view *view)
     totals->gauges.loop_beat_ms = INT64_MAX;
     if (!relay_counters_init(&totals->counters, view->snapshot))
         return false;
+    for (unsigned i = 0; i < shared->worker_count; i++)
+        relay_counters_add_ends(&totals->counters, worker_counters(shared->workers[i]),
+                                view->snapshot);
     for (unsigned i = 0; i < shared->worker_count; i++) {
         struct worker_gauges gauges;
 
-        relay_counters_add(&totals->counters, worker_counters(shared->workers[i]), view->snapshot);
+        relay_counters_add_rest(&totals->counters, worker_counters(shared->workers[i]),
+                                view->snapshot);
         worker_read_gauges(shared->workers[i], &gauges);
         add_gauges(&totals->gauges, &gauges);
     }

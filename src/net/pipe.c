@@ -33,10 +33,14 @@ static void pipe_destroy(struct pipe_cache *cache, struct pipe *pipe)
 
 static bool budget_take(struct pipe_budget *budget)
 {
-    if (atomic_fetch_add_explicit(&budget->open_pipes, 1, memory_order_relaxed) < budget->limit)
-        return true;
-    atomic_fetch_sub_explicit(&budget->open_pipes, 1, memory_order_relaxed);
-    return false;
+    int open = atomic_load_explicit(&budget->open_pipes, memory_order_relaxed);
+
+    do {
+        if (open >= budget->limit)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&budget->open_pipes, &open, open + 1,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    return true;
 }
 
 /* A new pipe of a useful size, or NULL. The budget's place is taken already. */

@@ -99,12 +99,17 @@ static void add_all(void *sum, const void *shard, size_t bytes)
         counter_add(&sums[i], counter_get(&counters[i]));
 }
 
-void relay_counters_add(struct relay_counters *sum, const struct relay_counters *shard,
-                        const struct snapshot *snapshot)
+void relay_counters_add_ends(struct relay_counters *sum, const struct relay_counters *shard,
+                             const struct snapshot *snapshot)
+{
+    add_all(sum->tallies, shard->tallies, snapshot->tally_count * sizeof(*sum->tallies));
+}
+
+void relay_counters_add_rest(struct relay_counters *sum, const struct relay_counters *shard,
+                             const struct snapshot *snapshot)
 {
     add_all(sum->listeners, shard->listeners, snapshot->listener_count * sizeof(*sum->listeners));
     add_all(sum->pools, shard->pools, snapshot->pool_count * sizeof(*sum->pools));
-    add_all(sum->tallies, shard->tallies, snapshot->tally_count * sizeof(*sum->tallies));
     counter_add(&sum->copied_bytes, counter_get(&shard->copied_bytes));
     counter_add(&sum->spliced_bytes, counter_get(&shard->spliced_bytes));
     counter_add(&sum->tls_bytes, counter_get(&shard->tls_bytes));

@@ -94,9 +94,13 @@ struct relay_counters {
 bool relay_counters_init(struct relay_counters *counters,
                          const struct snapshot *snapshot) CULVERT_MUST_CHECK;
 
-/* Adds a worker's shard to a sum of the same snapshot; only the sum's owner may call this. */
-void relay_counters_add(struct relay_counters *sum, const struct relay_counters *shard,
-                        const struct snapshot *snapshot);
+/* Add a worker's shard to a sum of the same snapshot; only the sum's owner may call them. What
+   ended sessions were (the tallies) comes before the rest of any shard: a session that ends
+   meanwhile may be missing among them, but none is there that is not among the accepted. */
+void relay_counters_add_ends(struct relay_counters *sum, const struct relay_counters *shard,
+                             const struct snapshot *snapshot);
+void relay_counters_add_rest(struct relay_counters *sum, const struct relay_counters *shard,
+                             const struct snapshot *snapshot);
 
 void relay_counters_release(struct relay_counters *counters);
 

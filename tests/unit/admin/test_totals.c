@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 
 #include "admin/fake_process.h"
 #include "admin/totals.h"
@@ -67,11 +68,46 @@ static void test_listener_totals_add_its_tallies_only(void **state)
     fake_process_end(&process);
 }
 
+#define SESSIONS 200000
+
+/* One worker accepts, the other one ends what it was handed. */
+static void *count_sessions(void *argument)
+{
+    struct fake_process *process = argument;
+
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        counter_add(&process->workers[0].counters.listeners[0].accepted, 1);
+        counter_add(&process->workers[1].counters.tallies[0].closed[CLOSE_DONE], 1);
+    }
+    return NULL;
+}
+
+static void test_no_more_have_ended_than_were_accepted(void **state)
+{
+    struct fake_process process;
+    pthread_t thread;
+    uint64_t closed = 0;
+
+    fake_process_init(&process);
+    assert_int_equal(pthread_create(&thread, NULL, count_sessions, &process), 0);
+    while (closed < SESSIONS) {
+        struct totals totals;
+
+        assert_true(totals_init(&totals, &process.view));
+        closed = counter_get(&totals.counters.tallies[0].closed[CLOSE_DONE]);
+        assert_true(closed <= counter_get(&totals.counters.listeners[0].accepted));
+        totals_release(&totals);
+    }
+    pthread_join(thread, NULL);
+    fake_process_end(&process);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_totals_add_all_workers),
         cmocka_unit_test(test_listener_totals_add_its_tallies_only),
+        cmocka_unit_test(test_no_more_have_ended_than_were_accepted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

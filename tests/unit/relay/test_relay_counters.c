@@ -106,7 +106,8 @@ static void test_shards_add_up_field_by_field(void **state)
         counter_add(&shards[i].spliced_bytes, 8);
         counter_add(&shards[i].wakeups, 9);
         counter_add(&shards[i].buffer_waits, 10);
-        relay_counters_add(&sum, &shards[i], &snapshot);
+        relay_counters_add_ends(&sum, &shards[i], &snapshot);
+        relay_counters_add_rest(&sum, &shards[i], &snapshot);
     }
     assert_int_equal(counter_get(&sum.listeners[0].accepted), 0);
     assert_int_equal(counter_get(&sum.listeners[1].accepted), 6);
