@@ -269,7 +269,6 @@ static void on_request(struct evhttp_request *request, void *argument)
     struct evhttp_connection *connection = evhttp_request_get_connection(request);
     struct answer answer = {.status = HTTP_INTERNAL, .body = evbuffer_new()};
 
-    connection_gate_complete(&door->gate, evhttp_connection_get_bufferevent(connection));
     if (answer.body == NULL) {
         evhttp_send_error(request, HTTP_SERVUNAVAIL, NULL);
         return;
@@ -285,6 +284,8 @@ static void on_request(struct evhttp_request *request, void *argument)
     evhttp_add_header(headers, "Content-Security-Policy", "default-src 'none'");
     evhttp_add_header(headers, "Connection", "close");
     evhttp_request_set_on_complete_cb(request, on_sent, door);
+    /* However long the answer took to make: its time is for taking it. */
+    connection_gate_complete(&door->gate, evhttp_connection_get_bufferevent(connection));
     evhttp_send_reply(request, answer.status, NULL, answer.body);
     evbuffer_free(answer.body);
 }

@@ -17,6 +17,15 @@
 
 #define EVERY_DOOR 3
 
+static _Atomic int64_t ahead_ms; /* how far clock_now_ms() is ahead of the time of day */
+int64_t __real_clock_now_ms(void);
+int64_t __wrap_clock_now_ms(void);
+
+int64_t __wrap_clock_now_ms(void)
+{
+    return __real_clock_now_ms() + ahead_ms;
+}
+
 static struct addr *door(struct served_process *served, int number)
 {
     struct addr *doors[EVERY_DOOR] = {&served->socket_addr, &served->admin_addr,
@@ -492,6 +501,50 @@ static void test_many_short_connections_leave_nothing_open(void **state)
     served_end(&served);
 }
 
+/* The first reload holds the loop up, so that the second request and a look at the connections are
+   due together; the second takes longer than a connection has. */
+static void reload_slowly(void *argument, struct reload_outcome *outcome)
+{
+    unsigned *calls = argument;
+
+    if ((*calls)++ == 0)
+        poll(NULL, 0, 300);
+    else
+        ahead_ms = 60000;
+    *outcome = (struct reload_outcome){0};
+}
+
+static void test_an_answer_may_take_longer_to_make_than_to_take(void **state)
+{
+    static const char request[] = "POST /api/v1/reload HTTP/1.1\r\nContent-Length: 0\r\n\r\n";
+    struct served_process served;
+    unsigned calls = 0;
+    int fds[2];
+
+    served_init(&served);
+    served.process.view.reload = reload_slowly;
+    served.process.view.reload_argument = &calls;
+    served_start(&served);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = connect_to(&served.socket_addr);
+        assert_int_equal(send(fds[i], request, sizeof(request) - 2, 0), sizeof(request) - 2);
+    }
+    assert_int_equal(status_of(&served.socket_addr, "GET", "/readyz"), 200);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(send(fds[i], "\n", 1, 0), 1);
+        poll(NULL, 0, 100);
+    }
+    for (int i = 0; i < 2; i++) {
+        char text[13] = "";
+
+        assert_int_equal(recv(fds[i], text, 12, MSG_WAITALL), 12);
+        assert_string_equal(text, "HTTP/1.1 200");
+        close(fds[i]);
+    }
+    served_end(&served);
+    ahead_ms = 0;
+}
+
 /* ---- the socket's file -------------------------------------------------------------------- */
 
 static void test_the_socket_has_its_mode_and_goes_with_the_api(void **state)
@@ -589,6 +642,7 @@ int main(void)
         cmocka_unit_test(test_pipelined_requests_get_one_answer),
         cmocka_unit_test(test_too_large_requests_are_refused_early),
         cmocka_unit_test(test_slow_clients_hold_few_places_and_not_for_long),
+        cmocka_unit_test(test_an_answer_may_take_longer_to_make_than_to_take),
         cmocka_unit_test(test_clients_that_do_not_read_are_cut_off),
         cmocka_unit_test(test_many_short_connections_leave_nothing_open),
         cmocka_unit_test(test_the_socket_has_its_mode_and_goes_with_the_api),
