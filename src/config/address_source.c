@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls/tls_file.h"
+#include "core/file_stamp.h"
 #include "config/value.h"
 
 static bool add_all(struct prefix_array *array, const struct prefix_array *more)
@@ -106,7 +106,7 @@ static bool has_changed(const struct address_source *source, uint64_t *stamps)
     bool is_other = false;
 
     for (size_t i = 0; i < source->file_count; i++) {
-        uint64_t stamp = tls_stamp_path(0, source->files[i].path);
+        uint64_t stamp = file_stamp(0, source->files[i].path);
 
         is_other |= stamp != stamps[i];
         stamps[i] = stamp;

@@ -22,7 +22,7 @@ struct setting;
 
 struct address_file {
     char *path;     /* absolute */
-    uint64_t stamp; /* tls_stamp_path() from before it was read */
+    uint64_t stamp; /* file_stamp() from before it was read */
 };
 
 struct address_source {

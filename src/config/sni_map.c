@@ -12,8 +12,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "core/file_stamp.h"
 #include "core/text.h"
-#include "tls/tls_file.h"
 #include "config/value_tls.h"
 
 struct known_name {
@@ -159,7 +159,7 @@ static size_t count_lines(const struct source_file *file)
 struct sni_map *sni_map_read(const char *path, const struct origin *origin,
                              struct source_files *files, struct diagnostics *diagnostics)
 {
-    uint64_t stamp = tls_stamp_path(0, path);
+    uint64_t stamp = file_stamp(0, path);
     struct error error = {0};
     const struct source_file *file = source_file_read_large(files, path, SNI_MAP_MAX_BYTES, &error);
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tls/tls_file.h"
+#include "core/file_stamp.h"
 
 struct sni_source *sni_source_create(const char *path, const struct sni_map *map)
 {
@@ -123,7 +123,7 @@ static struct name_map *read_names(const struct sni_source *source, struct pool 
 
     if (map == NULL) {
         tell_first(&diagnostics, error);
-    } else if (tls_stamp_path(0, source->path) != map->stamp) {
+    } else if (file_stamp(0, source->path) != map->stamp) {
         error_set(error, 0, "%s changes while it is read; the next look tries again", source->path);
     } else {
         names = sni_source_names(map, pools, count, error);
@@ -137,7 +137,7 @@ static struct name_map *read_names(const struct sni_source *source, struct pool 
 enum sni_look sni_source_look(struct sni_source *source, struct pool *pools, unsigned count,
                               bool force, struct name_map **fresh, struct error *error)
 {
-    uint64_t stamp = tls_stamp_path(0, source->path);
+    uint64_t stamp = file_stamp(0, source->path);
     bool is_old = source->complaint != NULL;
 
     *fresh = NULL;

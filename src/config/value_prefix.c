@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/file_stamp.h"
 #include "net/addr.h"
-#include "tls/tls_file.h"
 #include "config/value.h"
 
 static bool add_prefix(struct item *item, const char *string, const struct origin *origin,
@@ -63,7 +63,7 @@ static bool read_prefix_file(const char *name, const struct origin *origin,
         free(path);
         return diagnostics_out_of_memory(diagnostics);
     }
-    item->stamp = tls_stamp_path(0, path);
+    item->stamp = file_stamp(0, path);
     const struct source_file *file =
         source_file_read_large(files, path, PREFIX_FILE_MAX_BYTES, &error);
     if (file == NULL)

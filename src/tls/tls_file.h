@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tls_file.h - the small files that TLS needs: read whole, listed, and looked at for changes.
- *
- * Certificates change under a running process, and often by a swapped symbolic link: Kubernetes
- * keeps the files of a secret in a folder of its own and lets `..data` point to the newest. A stamp
- * therefore covers what stat(2) says of the file and of each symbolic link on the way to it.
+ * tls_file.h - the small files that TLS needs: read whole, listed, and looked at for changes
+ * (core/file_stamp.h).
  */
 #ifndef CULVERT_TLS_TLS_FILE_H
 #define CULVERT_TLS_TLS_FILE_H
@@ -46,13 +43,7 @@ bool tls_listing_read(struct tls_listing *listing, const char *folder, const cha
                       struct error *error) CULVERT_MUST_CHECK;
 void tls_listing_release(struct tls_listing *listing);
 
-/*
- * A number that differs when the file that the path leads to, or a link on the way, is another one
- * or has been written to. A path that leads nowhere has a stamp as well. `seed` chains stamps.
- */
-uint64_t tls_stamp_path(uint64_t seed, const char *path);
-
-/* The same of every certificate and key in a folder, and of which there are. */
+/* file_stamp() of every certificate and key in a folder, and of which there are. */
 uint64_t tls_stamp_folder(uint64_t seed, const char *folder);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/file_stamp.h"
 #include "tls/tls_file.h"
 #include "tls/tls_ktls.h"
 
@@ -96,10 +97,10 @@ uint64_t tls_material_stamp(const struct tls_policy *policy)
     all[5] = NULL;
     for (size_t i = 0; i < ARRAY_LENGTH(all); i++) {
         if (all[i] != NULL)
-            stamp = tls_stamp_path(stamp, all[i]);
+            stamp = file_stamp(stamp, all[i]);
     }
     for (size_t i = 0; ticket_files != NULL && ticket_files[i] != NULL; i++)
-        stamp = tls_stamp_path(stamp, ticket_files[i]);
+        stamp = file_stamp(stamp, ticket_files[i]);
     if (options->cert_dir != NULL)
         stamp = tls_stamp_folder(stamp, options->cert_dir);
     paths_release(&paths);
