@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "core/file_stamp.h"
 
@@ -60,7 +61,7 @@ static bool add_all(struct name_map *names, const struct sni_map *map, struct po
                              entry->line, entry->pool);
         /* A name that stands twice was refused when the map was read. */
         if (!name_map_add(names, entry->name, *found, &is_taken) && !is_taken)
-            return error_set(error, 0, "out of memory");
+            return error_set(error, EX_OSERR, "out of memory");
     }
     return true;
 }
@@ -78,7 +79,7 @@ struct name_map *sni_source_names(const struct sni_map *map, struct pool *pools,
         qsort(sorted, count, sizeof(struct pool *), compare_pools);
         is_good = add_all(names, map, sorted, count, error);
     } else {
-        error_set(error, 0, "out of memory");
+        error_set(error, EX_OSERR, "out of memory");
     }
     free(sorted);
     if (is_good)
@@ -112,8 +113,22 @@ static void tell_first(const struct diagnostics *diagnostics, struct error *erro
                   first->text);
 }
 
-static struct name_map *read_names(const struct sni_source *source, struct pool *pools,
-                                   unsigned count, struct error *error)
+/* What was found wrong is in the file's lines: no want of a descriptor, of a right or of memory. */
+static bool is_of_the_lines(const struct diagnostics *diagnostics)
+{
+    if (diagnostics->is_out_of_memory)
+        return false;
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        if (diagnostics->list[i].topic == TOPIC_FILE)
+            return false;
+    }
+    return true;
+}
+
+/* `*is_settled`: this is what there is to know of the file with this stamp. */
+static struct name_map *read_names(const struct sni_source *source, uint64_t stamp,
+                                   struct pool *pools, unsigned count, bool *is_settled,
+                                   struct error *error)
 {
     const struct origin nowhere = {.file = NULL};
     struct source_files files = {0};
@@ -123,37 +138,43 @@ static struct name_map *read_names(const struct sni_source *source, struct pool 
 
     if (map == NULL) {
         tell_first(&diagnostics, error);
-    } else if (file_stamp(0, source->path) != map->stamp) {
-        error_set(error, 0, "%s changes while it is read; the next look tries again", source->path);
+        *is_settled = is_of_the_lines(&diagnostics);
     } else {
         names = sni_source_names(map, pools, count, error);
+        *is_settled = names != NULL || error->exit_code != EX_OSERR;
     }
     sni_map_destroy(map);
     source_files_release(&files);
     diagnostics_release(&diagnostics);
-    return names;
+    if (file_stamp(0, source->path) == stamp)
+        return names;
+    name_map_destroy(names);
+    *is_settled = false;
+    error_set(error, 0, "%s changes while it is read; the next look tries again", source->path);
+    return NULL;
 }
 
 enum sni_look sni_source_look(struct sni_source *source, struct pool *pools, unsigned count,
                               bool force, struct name_map **fresh, struct error *error)
 {
     uint64_t stamp = file_stamp(0, source->path);
-    bool is_old = source->complaint != NULL;
+    bool is_settled = false;
 
     *fresh = NULL;
     if (stamp == source->stamp && !force)
         return SNI_UNCHANGED;
-    *fresh = read_names(source, pools, count, error);
-    if (*fresh != NULL) {
-        /* Not before: what could not be read for want of a descriptor is read at the next look. */
+    *fresh = read_names(source, stamp, pools, count, &is_settled, error);
+    /* What could not be read for want of a descriptor is read at the next look. */
+    if (is_settled)
         source->stamp = stamp;
+    if (*fresh != NULL) {
         free(source->complaint);
         source->complaint = NULL;
         source->name_count = name_map_count(*fresh);
         source->succeeded++;
         return SNI_CHANGED;
     }
-    if (is_old && !force && strcmp(source->complaint, error->text) == 0)
+    if (!force && source->complaint != NULL && strcmp(source->complaint, error->text) == 0)
         return SNI_UNCHANGED;
     free(source->complaint);
     source->complaint = strdup(error->text);

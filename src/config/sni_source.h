@@ -20,7 +20,7 @@
 
 struct sni_source {
     char *path;
-    uint64_t stamp;     /* of the file as it was looked at last */
+    uint64_t stamp;     /* of the file that was read last, be it right or wrong */
     size_t name_count;  /* in use */
     uint64_t succeeded; /* looks that brought new names */
     uint64_t failed;    /* looks at something broken: the names stayed */
@@ -36,14 +36,14 @@ struct sni_source *sni_source_create(const char *path, const struct sni_map *map
 void sni_source_destroy(struct sni_source *source);
 
 /* The names of a map with their pools, one of the first `count` of `pools`. NULL with the error
-   set otherwise: it names the line. */
+   set otherwise: it names the line, or has EX_OSERR without memory. */
 struct name_map *sni_source_names(const struct sni_map *map, struct pool *pools, unsigned count,
                                   struct error *error);
 
 /*
- * Looks at the file, and reads it when it has changed or `force` is set. `*fresh` is what it says,
- * with SNI_CHANGED only. With SNI_BROKEN the error is set; the same fault of an unchanged file is
- * told once, unless forced.
+ * Looks at the file, and reads it when it has changed or `force` is set; a file that could not be
+ * opened is tried at each look. `*fresh` is what it says, with SNI_CHANGED only. With SNI_BROKEN
+ * the error is set; the same fault is told once, unless forced.
  */
 enum sni_look sni_source_look(struct sni_source *source, struct pool *pools, unsigned count,
                               bool force, struct name_map **fresh, struct error *error);

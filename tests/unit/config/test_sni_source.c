@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/file_stamp.h"
 #include "config/sni_source.h"
 
 static char folder[64];
@@ -156,6 +157,33 @@ static void test_what_could_not_be_read_is_read_later(void **state)
     sni_source_destroy(source);
 }
 
+/* A broken map is read once: while it stays as it is, a look asks for its stamp alone. */
+static void test_a_broken_file_is_read_once(void **state)
+{
+    static const char *const wrong[] = {"b.test nowhere\n", "b.test\n"};
+    struct sni_source *source = open_source("a.test one\n");
+    struct name_map *fresh;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        uint64_t stamp = source->stamp;
+
+        put(wrong[i]);
+        assert_int_equal(look(source, false, &fresh), SNI_BROKEN);
+        assert_int_not_equal(source->stamp, stamp);
+        assert_int_equal(source->stamp, file_stamp(0, path));
+        /* It would be told anew if it was read. */
+        free(source->complaint);
+        source->complaint = NULL;
+        assert_int_equal(look(source, false, &fresh), SNI_UNCHANGED);
+    }
+    assert_int_equal(source->failed, ARRAY_LENGTH(wrong));
+    put("a.test two\n");
+    assert_int_equal(look(source, false, &fresh), SNI_CHANGED);
+    name_map_destroy(fresh);
+    sni_source_destroy(source);
+}
+
 static int set_up(void **state)
 {
     static char *const names[] = {"one", "two", "three"};
@@ -185,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_changed_file_brings_its_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_broken_file_is_told_once_and_not_taken, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(test_a_broken_file_is_read_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_could_not_be_read_is_read_later, set_up,
                                         tear_down),
     };
