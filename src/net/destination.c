@@ -46,7 +46,7 @@ static bool is_wildcard(const struct addr *addr)
 
 /* The kernel lets a socket bind the machine's own addresses alone. Where it was told to allow
    others as well (ip_nonlocal_bind) this takes every address for one. */
-static bool is_of_this_machine(const struct addr *addr)
+static enum destination_place find_machine(const struct addr *addr)
 {
     struct addr any_port = *addr;
     struct sockaddr_storage storage;
@@ -55,16 +55,16 @@ static bool is_of_this_machine(const struct addr *addr)
     int fd = socket(addr->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd == -1)
-        return true; /* not known: better no connection than a loop */
+        return DESTINATION_UNKNOWN;
     any_port.port = 0;
     length = addr_to_sockaddr(&any_port, &storage);
     is_own = bind(fd, (const struct sockaddr *)&storage, length) != -1;
     close(fd);
-    return is_own;
+    return is_own ? DESTINATION_HERE : DESTINATION_ELSEWHERE;
 }
 
-bool destination_is_among(const struct addr *destination, const struct addr *listening,
-                          unsigned count)
+enum destination_place destination_place(const struct addr *destination,
+                                         const struct addr *listening, unsigned count)
 {
     bool is_wildcard_seen = false;
 
@@ -74,8 +74,8 @@ bool destination_is_among(const struct addr *destination, const struct addr *lis
         if (addr->family != destination->family || addr->port != destination->port)
             continue;
         if (addr_equal(addr, destination))
-            return true;
+            return DESTINATION_HERE;
         is_wildcard_seen |= is_wildcard(addr);
     }
-    return is_wildcard_seen && is_of_this_machine(destination);
+    return is_wildcard_seen ? find_machine(destination) : DESTINATION_ELSEWHERE;
 }

@@ -17,12 +17,18 @@
  */
 bool destination_find(int fd, struct addr *destination) CULVERT_MUST_CHECK;
 
+enum destination_place {
+    DESTINATION_ELSEWHERE,
+    DESTINATION_HERE,    /* a connection to it would come back to culvert */
+    DESTINATION_UNKNOWN, /* there was no descriptor to find out with: errno says why */
+};
+
 /*
- * Whether a connection to `destination` would arrive at one of the `count` listening addresses: the
- * same address, or a wildcard of its family and port when the destination is an address of this
- * machine.
+ * Where a connection to `destination` would arrive. Here is what one of the `count` listening
+ * addresses is: the same address, or a wildcard of its family and port when the destination is an
+ * address of this machine.
  */
-bool destination_is_among(const struct addr *destination, const struct addr *listening,
-                          unsigned count);
+enum destination_place destination_place(const struct addr *destination,
+                                         const struct addr *listening, unsigned count);
 
 #endif

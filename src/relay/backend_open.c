@@ -39,22 +39,44 @@ static void log_loop(struct session *session, const struct addr *destination, co
     log_event_post(&event);
 }
 
-/* Whether a connect to the destination would come back here, or the client is such a connect. */
-static bool is_loop(struct session *session, const struct addr *destination)
+/* A descriptor is needed to find out: the slack serves where there is no other. */
+static enum destination_place place_of(struct relay_resources *resources,
+                                       const struct addr *destination)
 {
-    const struct relay_resources *resources = session->resources;
+    enum destination_place place =
+        destination_place(destination, resources->listening, resources->listening_count);
 
+    if (place == DESTINATION_UNKNOWN && relay_give_up_slack(resources))
+        place = destination_place(destination, resources->listening, resources->listening_count);
+    return place;
+}
+
+/* Whether a connect to the destination may be made: it would not come back here, and the client is
+   no such connect. */
+static bool may_connect(struct session *session, const struct addr *destination,
+                        enum close_reason *reason)
+{
+    struct relay_resources *resources = session->resources;
+
+    *reason = CLOSE_LOOP;
     if (resources->own_connects != NULL &&
         own_connects_has(resources->own_connects, session_client_socket(session), destination)) {
         log_loop(session, destination,
                  "a connection of culvert's own was redirected to it: let the rule pass over them");
-        return true;
+        return false;
     }
-    if (destination_is_among(destination, resources->listening, resources->listening_count)) {
+    switch (place_of(resources, destination)) {
+    case DESTINATION_ELSEWHERE:
+        return true;
+    case DESTINATION_HERE:
         log_loop(session, destination,
                  "the client dialled culvert itself: no rule has redirected it");
-        return true;
+        return false;
+    case DESTINATION_UNKNOWN:
+        break;
     }
+    *reason = CLOSE_NO_RESOURCES; /* better no connection than a loop */
+    session->close_error = errno;
     return false;
 }
 
@@ -68,7 +90,7 @@ bool backend_find_destination(struct session *session, enum close_reason *reason
     }
     *reason = CLOSE_LOOP;
     return destination_find(session->conn[FRONTEND].fd, &words->destination) &&
-           !is_loop(session, &words->destination);
+           may_connect(session, &words->destination, reason);
 }
 
 /* The address that the server stands for. */

@@ -15,7 +15,7 @@ struct session;
 
 /*
  * `server = original`: learns where the client wanted to go. False with the reason when that is
- * culvert itself or not known, or without memory.
+ * culvert itself or not known, or without memory or a descriptor.
  */
 bool backend_find_destination(struct session *session,
                               enum close_reason *reason) CULVERT_MUST_CHECK;

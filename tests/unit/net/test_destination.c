@@ -3,9 +3,11 @@
  * test_destination.c - the address a client dialled where nothing was translated, and the way back
  * to a listening address. What rules of the kernel change is in tests/e2e/test_original.py.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 
@@ -59,23 +61,45 @@ static void test_a_listening_address_is_found(void **state)
     const struct {
         const char *ip;
         uint16_t port;
-        bool is_among;
+        enum destination_place place;
     } cases[] = {
-        {"10.0.0.1", 80, true},   {"10.0.0.1", 81, false},  {"10.0.0.2", 80, false},
-        {"127.0.0.1", 80, false}, {"127.0.0.1", 90, true},  {"127.9.9.9", 90, true},
-        {"127.0.0.1", 91, false}, {"192.0.2.1", 90, false}, /* not of this machine */
-        {"::1", 90, false},
+        {"10.0.0.1", 80, DESTINATION_HERE},       {"10.0.0.1", 81, DESTINATION_ELSEWHERE},
+        {"10.0.0.2", 80, DESTINATION_ELSEWHERE},  {"127.0.0.1", 80, DESTINATION_ELSEWHERE},
+        {"127.0.0.1", 90, DESTINATION_HERE},      {"127.9.9.9", 90, DESTINATION_HERE},
+        {"127.0.0.1", 91, DESTINATION_ELSEWHERE}, {"192.0.2.1", 90, DESTINATION_ELSEWHERE},
+        {"::1", 90, DESTINATION_ELSEWHERE},
     };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         struct addr destination = addr_of(cases[i].ip, cases[i].port);
 
-        if (destination_is_among(&destination, listening, ARRAY_LENGTH(listening)) !=
-            cases[i].is_among)
+        if (destination_place(&destination, listening, ARRAY_LENGTH(listening)) != cases[i].place)
             fail_msg("%s:%u", cases[i].ip, cases[i].port);
     }
-    assert_false(destination_is_among(&listening[0], NULL, 0));
+    assert_int_equal(destination_place(&listening[0], NULL, 0), DESTINATION_ELSEWHERE);
+}
+
+/* The want of a descriptor is neither of the two answers. */
+static void test_without_a_descriptor_the_place_is_not_known(void **state)
+{
+    const struct addr listening[] = {addr_of("10.0.0.1", 80), addr_of("0.0.0.0", 90)};
+    struct addr destination = addr_of("192.0.2.1", 90);
+    struct rlimit before;
+    struct rlimit none;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    errno = 0;
+    assert_int_equal(destination_place(&destination, listening, 2), DESTINATION_UNKNOWN);
+    assert_int_equal(errno, EMFILE);
+    /* These need none. */
+    assert_int_equal(destination_place(&listening[0], listening, 2), DESTINATION_HERE);
+    destination.port = 91;
+    assert_int_equal(destination_place(&destination, listening, 2), DESTINATION_ELSEWHERE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 int main(void)
@@ -84,6 +108,7 @@ int main(void)
         cmocka_unit_test(test_without_a_translation_it_is_the_local_address),
         cmocka_unit_test(test_a_unix_client_dialled_no_address),
         cmocka_unit_test(test_a_listening_address_is_found),
+        cmocka_unit_test(test_without_a_descriptor_the_place_is_not_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -379,8 +379,9 @@ static void open_original(struct relay_world *world)
     relay_world_start(world);
 }
 
-/* A client that has dialled the address on which server 0 listens; its session may be over. */
-static int dial(struct relay_world *world, struct addr *destination)
+/* A client that has dialled the address on which server 0 listens; its session may be over. The
+   first `failing` calls of socket(2) that the session makes fail. */
+static int dial_and_fail(struct relay_world *world, struct addr *destination, int failing)
 {
     struct sockaddr_in client;
     socklen_t length = sizeof(client);
@@ -390,6 +391,8 @@ static int dial(struct relay_world *world, struct addr *destination)
     pair[0] = tcp_connect(destination->port);
     pair[1] = relay_world_server(world, 0);
     assert_int_equal(getsockname(pair[0], (struct sockaddr *)&client, &length), 0);
+    calls.failing_sockets = failing;
+    calls.errno_of_socket = EMFILE;
     world->process_sessions++;
     world->worker_sessions++;
     world->listener.sessions++;
@@ -398,6 +401,11 @@ static int dial(struct relay_world *world, struct addr *destination)
     addr_from_sockaddr(&addr, (struct sockaddr *)&client, length);
     assert_true(session_start(&world->resources, &world->listener, pair[1], &addr, clock_now_us()));
     return pair[0];
+}
+
+static int dial(struct relay_world *world, struct addr *destination)
+{
+    return dial_and_fail(world, destination, 0);
 }
 
 static void test_an_original_server_is_where_the_client_wanted_to_go(void **state)
@@ -451,6 +459,43 @@ static void test_a_client_that_dialled_culvert_itself_is_refused(void **state)
     relay_world_close(&world);
 }
 
+/* Whether the destination is an address of this machine is asked with a socket. */
+static void test_the_want_of_a_descriptor_is_not_told_as_a_loop(void **state)
+{
+    static const struct {
+        bool has_slack;
+        enum close_reason reason;
+        int error;
+    } cases[] = {{false, CLOSE_NO_RESOURCES, EMFILE}, {true, CLOSE_LOOP, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct relay_world world;
+        struct session_record record;
+        struct addr everywhere = {.family = AF_INET};
+        struct addr destination;
+        int client;
+
+        open_original(&world);
+        assert_true(socket_local_addr(world.server_fds[0], &destination));
+        everywhere.port = destination.port;
+        world.resources.listening = &everywhere;
+        world.resources.listening_count = 1;
+        if (cases[i].has_slack)
+            assert_true(relay_take_slack(&world.resources));
+        else
+            (void)relay_give_up_slack(&world.resources);
+        client = dial_and_fail(&world, &destination, 1);
+        record = relay_world_last_record(&world);
+        assert_int_equal(record.reason, cases[i].reason);
+        assert_int_equal(record.error, cases[i].error);
+        assert_int_equal(calls.failing_sockets, 0);
+        assert_int_equal(relay_world_end(&world, client, 0, NULL), PEER_RESET);
+        peer_close(&client);
+        relay_world_close(&world);
+    }
+}
+
 static void test_a_connection_of_our_own_that_came_back_is_refused(void **state)
 {
     struct relay_world world;
@@ -502,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_a_client_of_another_family_cannot_be_the_source),
         cmocka_unit_test(test_an_original_server_is_where_the_client_wanted_to_go),
         cmocka_unit_test(test_a_client_that_dialled_culvert_itself_is_refused),
+        cmocka_unit_test_teardown(test_the_want_of_a_descriptor_is_not_told_as_a_loop, mend),
         cmocka_unit_test(test_a_connection_of_our_own_that_came_back_is_refused),
     };
 
