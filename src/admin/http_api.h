@@ -101,7 +101,4 @@ void http_api_close(struct http_api *api);
 /* The control socket's path, NULL when off: for the banner. */
 const char *http_api_socket_path(const struct http_api *api);
 
-/* Descriptors set aside for the API: listening sockets and its 16 connections. */
-#define HTTP_API_DESCRIPTORS 24
-
 #endif

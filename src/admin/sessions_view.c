@@ -182,7 +182,7 @@ static bool is_part_finished(const struct sessions_part *part)
 
 /* ---- wording ------------------------------------------------------------------------------ */
 
-json_t *sessions_view_row(const struct session_record *record)
+static json_t *make_row(const struct session_record *record)
 {
     json_t *json = json_object();
     char id[24];
@@ -264,7 +264,7 @@ static void answer_list(const struct sessions_query *query, size_t limit, bool i
     evbuffer_add_printf(answer->body, "{\"sessions\":[");
     for (size_t i = 0; is_whole && i < count; i++) {
         evbuffer_add(answer->body, ",", i > 0);
-        is_whole = answer_add_json(answer, sessions_view_row(rows[i]));
+        is_whole = answer_add_json(answer, make_row(rows[i]));
     }
     evbuffer_add_printf(answer->body, "],\"total\":%llu,\"truncated\":%s%s}\n",
                         (unsigned long long)total, total > count ? "true" : "false",
@@ -335,7 +335,7 @@ void sessions_view_handle_one(const struct question *question, struct answer *an
     const struct session_record *record = find_session(question, &query, &worker_number, answer);
 
     if (record != NULL)
-        answer_json(answer, 200, sessions_view_row(record));
+        answer_json(answer, 200, make_row(record));
     sessions_query_unref(query);
 }
 

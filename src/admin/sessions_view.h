@@ -36,7 +36,4 @@ struct sessions_query *sessions_view_ask(const struct worker_shared *shared,
 bool sessions_view_parse(const struct snapshot *snapshot, const struct evkeyvalq *query,
                          struct sessions_filter *filter, size_t *limit, struct answer *answer);
 
-/* One session with the keys of the log. */
-json_t *sessions_view_row(const struct session_record *record);
-
 #endif

@@ -137,7 +137,6 @@ static bool parse_host(const char *string, size_t length, enum endpoint_use use,
     endpoint->kind = ENDPOINT_IP;
     addr->port = endpoint->port;
     if (use == ENDPOINT_FOR_BIND && length == 0) {
-        endpoint->is_v4_and_v6 = true;
         addr->family = AF_INET6;
         return true;
     }

@@ -29,7 +29,6 @@ struct endpoint {
     struct addr addr; /* ENDPOINT_IP, ENDPOINT_UNIX (its path is `host`) */
     char *host;       /* ENDPOINT_HOST, ENDPOINT_SRV: the name; ENDPOINT_UNIX: the path or name */
     uint16_t port;
-    bool is_v4_and_v6; /* ":port" */
     enum builtin_service builtin;
 
     /* Servers only. */

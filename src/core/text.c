@@ -11,7 +11,7 @@
 
 #include "core/fault.h"
 
-/* Longest word text_distance() compares: two rows of this size are kept on the stack. */
+/* Longest word text_is_near() compares: two rows of this size are kept on the stack. */
 #define LONGEST_WORD 63
 
 struct text text_over(char *memory, size_t capacity)
@@ -143,11 +143,6 @@ static size_t bounded_distance(const char *a, const char *b, size_t most)
         least_before = least;
     }
     return rows[a_length % 3][b_length];
-}
-
-size_t text_distance(const char *a, const char *b)
-{
-    return bounded_distance(a, b, SIZE_MAX);
 }
 
 bool text_is_near(const char *word, const char *candidate, size_t *distance)

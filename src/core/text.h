@@ -48,12 +48,10 @@ static inline char text_lower(char letter)
 size_t text_fold_name(char *folded, const char *name, size_t length);
 
 /*
- * Optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours.
- * Words longer than 63 characters are infinitely far (SIZE_MAX).
- */
-size_t text_distance(const char *a, const char *b);
-
-/* Whether `candidate` is near enough to `word` to be what was meant: distance <= max(1, length/3).
+ * Whether `candidate` is near enough to `word` to be what was meant: `*distance`, which is then the
+ * number of insertions, deletions, substitutions and swaps of neighbours between them (optimal
+ * string alignment), is at most a third of the word's length, or 1. A word longer than 63
+ * characters is near to none.
  */
 bool text_is_near(const char *word, const char *candidate, size_t *distance);
 

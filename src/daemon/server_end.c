@@ -204,12 +204,3 @@ void server_end_begin(struct server_ends *ends, struct pool *pool, struct server
     else
         start_timer(ends);
 }
-
-unsigned server_ends_count(const struct server_ends *ends)
-{
-    unsigned count = 0;
-
-    for (const struct ending *ending = ends->first; ending != NULL; ending = ending->next)
-        count++;
-    return count;
-}

@@ -31,7 +31,4 @@ void server_ends_close(struct server_ends *ends);
 void server_end_begin(struct server_ends *ends, struct pool *pool, struct server *server,
                       enum server_gone how);
 
-/* Servers whose sessions are to be ended. */
-unsigned server_ends_count(const struct server_ends *ends);
-
 #endif

@@ -11,7 +11,8 @@
 #include "core/text.h"
 #include "pool/server_change.h"
 
-const char *discovered_name(const char *name, const struct addr *addr, char *buffer)
+/* "NAME@10.0.0.1:5432"; returns `buffer` of DISCOVERED_NAME_BYTES. */
+static const char *discovered_name(const char *name, const struct addr *addr, char *buffer)
 {
     struct text text = text_over(buffer, DISCOVERED_NAME_BYTES);
 

@@ -60,7 +60,4 @@ void server_group_release(struct server_group *group);
 /* Longest name of a discovered server, with the NUL. */
 #define DISCOVERED_NAME_BYTES 400
 
-/* "NAME@10.0.0.1:5432"; returns `buffer` of DISCOVERED_NAME_BYTES. */
-const char *discovered_name(const char *name, const struct addr *addr, char *buffer);
-
 #endif

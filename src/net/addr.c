@@ -241,17 +241,3 @@ bool prefix_parse(const char *string, size_t length, struct prefix *prefix, stru
                          bits);
     return true;
 }
-
-bool prefix_contains(const struct prefix *prefix, const struct addr *addr)
-{
-    const unsigned char *wanted = (const unsigned char *)&prefix->v6;
-    const unsigned char *bytes = (const unsigned char *)&addr->v6;
-    unsigned whole = prefix->bits / 8;
-    unsigned rest = prefix->bits % 8;
-
-    if (prefix->family != addr->family)
-        return false;
-    if (memcmp(wanted, bytes, whole) != 0)
-        return false;
-    return rest == 0 || ((wanted[whole] ^ bytes[whole]) & (0xff00 >> rest) & 0xff) == 0;
-}

@@ -72,6 +72,4 @@ struct prefix {
 bool prefix_parse(const char *string, size_t length, struct prefix *prefix,
                   struct error *error) CULVERT_MUST_CHECK;
 
-bool prefix_contains(const struct prefix *prefix, const struct addr *addr);
-
 #endif

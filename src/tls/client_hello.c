@@ -29,7 +29,6 @@ enum {
     EXTENSION_SERVER_NAME = 0,
     EXTENSION_ALPN = 16,
     EXTENSION_PRE_SHARED_KEY = 41,
-    EXTENSION_ENCRYPTED_CLIENT_HELLO = 0xfe0d,
     EXTENSION_TYPES = 0x10000,
 };
 
@@ -199,8 +198,6 @@ static const char *read_extensions(struct span list, struct client_hello *hello)
             fault = read_name(body, hello);
         else if (type == EXTENSION_ALPN)
             fault = read_alpn(body, hello);
-        else if (type == EXTENSION_ENCRYPTED_CLIENT_HELLO)
-            hello->has_ech = true;
         else if (type == EXTENSION_PRE_SHARED_KEY && list.left > 0)
             fault = "the ClientHello's pre_shared_key is not the last extension";
     }
@@ -355,7 +352,6 @@ enum client_hello_verdict client_hello_read(const unsigned char *bytes, size_t s
     joined.size = joined.length = 0;
     hello->name[0] = '\0';
     hello->alpn_size = 0;
-    hello->has_ech = false;
     hello->detail = NULL;
     verdict = look_at_start(bytes, most, hello);
     if (verdict == CLIENT_HELLO_PARTIAL && most > 0 && bytes[0] == RECORD_HANDSHAKE)
@@ -373,7 +369,6 @@ enum client_hello_verdict client_hello_read(const unsigned char *bytes, size_t s
     if (fault != NULL) {
         hello->name[0] = '\0';
         hello->alpn_size = 0;
-        hello->has_ech = false;
         return broken(hello, fault);
     }
     hello->detail = hello->name[0] == '\0' ? "a ClientHello that asks for no name"

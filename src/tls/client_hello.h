@@ -52,11 +52,11 @@ enum client_hello_verdict {
 };
 
 struct client_hello {
-    char name[CLIENT_HELLO_NAME_BYTES]; /* SNI host_name in lower case, no trailing dot; "": none */
+    char name[CLIENT_HELLO_NAME_BYTES]; /* SNI host_name in lower case, no trailing dot; "": none;
+                                           beside an encrypted hello (ECH) the outer one */
     char alpn[CLIENT_HELLO_ALPN_BYTES]; /* offered protocols as on the wire (RFC 7301); cut between
                                            protocols when longer */
     size_t alpn_size;
-    bool has_ech;       /* an encrypted hello: `name` is that of the outer one */
     const char *detail; /* of the verdict: a fixed sentence */
 };
 

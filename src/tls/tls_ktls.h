@@ -11,7 +11,6 @@
 struct tls_ktls {
     bool is_usable;      /* the kernel sealed every record, and the bytes arrived as they were */
     const char *finding; /* a fixed sentence for the log */
-    int error_number;    /* errno of the step that failed, or 0 */
 };
 
 /*

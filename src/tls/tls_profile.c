@@ -25,7 +25,6 @@ struct tls_profile {
     bool has_tickets;
     uint64_t stamp; /* of the files at the last load, whether it worked or not */
     int64_t next_look_ms;
-    unsigned failures;
     bool is_stale;
     unsigned workers;
     struct tls_context *contexts[]; /* one per worker */
@@ -184,7 +183,6 @@ enum tls_change tls_profile_look(struct tls_profile *profile, bool force, int64_
     }
     if (!force && profile->is_stale && profile->stamp == told)
         return TLS_UNCHANGED; /* that was told */
-    profile->failures++;
     profile->is_stale = true;
     return TLS_BROKEN;
 }
@@ -215,11 +213,6 @@ size_t tls_profile_certificates(const struct tls_profile *profile,
 const char *tls_profile_warning(const struct tls_profile *profile)
 {
     return profile->material->warning;
-}
-
-unsigned tls_profile_failures(const struct tls_profile *profile)
-{
-    return profile->failures;
 }
 
 bool tls_profile_is_stale(const struct tls_profile *profile)

@@ -117,8 +117,7 @@ size_t tls_profile_certificates(const struct tls_profile *profile,
    "good", a certificate that is not valid yet, ktls that is not there): sentences, or "". */
 const char *tls_profile_warning(const struct tls_profile *profile);
 
-/* How many loads failed since the start, and whether the last one did. */
-unsigned tls_profile_failures(const struct tls_profile *profile);
+/* Whether the last load failed. */
 bool tls_profile_is_stale(const struct tls_profile *profile);
 
 /* ---- a worker's side --------------------------------------------------------------------------

@@ -156,13 +156,3 @@ SSL_SESSION *tls_sessions_take(struct tls_sessions *sessions, uint64_t key)
     }
     return NULL;
 }
-
-size_t tls_sessions_count(const struct tls_sessions *sessions)
-{
-    const struct list *by_use = &sessions->by_use;
-    size_t count = 0;
-
-    for (const struct list_link *link = by_use->head.next; link != &by_use->head; link = link->next)
-        count += CONTAINER_OF(link, struct kept_server, by_use)->count;
-    return count;
-}

@@ -27,7 +27,4 @@ void tls_sessions_put(struct tls_sessions *sessions, uint64_t key, SSL_SESSION *
 /* The newest session of the key that can be resumed, or NULL. The reference is the caller's. */
 SSL_SESSION *tls_sessions_take(struct tls_sessions *sessions, uint64_t key);
 
-/* How many sessions are kept. */
-size_t tls_sessions_count(const struct tls_sessions *sessions);
-
 #endif

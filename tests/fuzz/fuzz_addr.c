@@ -30,14 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(addr_equal(&addr, &again));
     }
     if (prefix_parse(string, size, &prefix, &error)) {
-        struct addr first = {.family = prefix.family};
-
+        assert(prefix.family == AF_INET || prefix.family == AF_INET6);
         assert(prefix.bits <= (prefix.family == AF_INET ? 32 : 128));
-        if (prefix.family == AF_INET)
-            first.v4 = prefix.v4;
-        else
-            first.v6 = prefix.v6;
-        assert(prefix_contains(&prefix, &first));
     }
     return 0;
 }

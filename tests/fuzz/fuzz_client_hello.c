@@ -46,8 +46,7 @@ static void check_clean(const struct client_hello *hello)
 static bool is_same(const struct client_hello *a, const struct client_hello *b)
 {
     return strcmp(a->name, b->name) == 0 && a->alpn_size == b->alpn_size &&
-           memcmp(a->alpn, b->alpn, a->alpn_size) == 0 && a->has_ech == b->has_ech &&
-           a->detail == b->detail;
+           memcmp(a->alpn, b->alpn, a->alpn_size) == 0 && a->detail == b->detail;
 }
 
 static void check_parts(const uint8_t *data, size_t size)

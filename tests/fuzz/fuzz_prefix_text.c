@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/prefix_scan.h"
 #include "config/prefix_text.h"
 #include "route/address_set.h"
 

@@ -177,33 +177,6 @@ static void test_equality_looks_at_every_part(void **state)
     assert_true(addr_equal(&unnamed, &unnamed));
 }
 
-static bool contains(const char *prefix_text, const char *ip)
-{
-    struct prefix prefix;
-    struct error error = {0};
-    struct addr addr = parse(ip);
-
-    assert_true(prefix_parse(prefix_text, strlen(prefix_text), &prefix, &error));
-    return prefix_contains(&prefix, &addr);
-}
-
-static void test_prefixes_contain_what_they_begin(void **state)
-{
-    (void)state;
-    assert_true(contains("10.0.0.0/8", "10.255.1.2"));
-    assert_false(contains("10.0.0.0/8", "11.0.0.0"));
-    assert_true(contains("192.168.128.0/17", "192.168.129.1"));
-    assert_false(contains("192.168.128.0/17", "192.168.127.1"));
-    assert_true(contains("0.0.0.0/0", "255.255.255.255"));
-    assert_false(contains("0.0.0.0/0", "::1"));
-    assert_true(contains("::/0", "fe80::1"));
-    assert_true(contains("127.0.0.1", "127.0.0.1"));
-    assert_false(contains("127.0.0.1", "127.0.0.2"));
-    assert_true(contains("2001:db8::/33", "2001:db8:7fff::1"));
-    assert_false(contains("2001:db8::/33", "2001:db8:8000::1"));
-    assert_true(contains("::1", "::1"));
-}
-
 static void test_bad_prefixes_say_why(void **state)
 {
     static const struct {
@@ -241,7 +214,6 @@ int main(void)
         cmocka_unit_test(test_unix_sockaddrs_have_the_length_of_their_name),
         cmocka_unit_test(test_a_cut_sockaddr_is_unset),
         cmocka_unit_test(test_equality_looks_at_every_part),
-        cmocka_unit_test(test_prefixes_contain_what_they_begin),
         cmocka_unit_test(test_bad_prefixes_say_why),
     };
 

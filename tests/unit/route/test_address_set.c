@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "net/prefix_scan.h"
 #include "route/address_set.h"
 
 static struct prefix prefix_of(const char *string)

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
+#include "net/prefix_scan.h"
 #include "route/router.h"
 #include "route/source_rules.h"
 

@@ -37,8 +37,7 @@ static enum client_hello_verdict read_copy(const unsigned char *bytes, size_t si
 static bool is_same(const struct client_hello *a, const struct client_hello *b)
 {
     return strcmp(a->name, b->name) == 0 && a->alpn_size == b->alpn_size &&
-           memcmp(a->alpn, b->alpn, a->alpn_size) == 0 && a->has_ech == b->has_ech &&
-           a->detail == b->detail;
+           memcmp(a->alpn, b->alpn, a->alpn_size) == 0 && a->detail == b->detail;
 }
 
 /* Of a prefix: PARTIAL, or exactly what is said of all. */
@@ -133,17 +132,6 @@ static void test_protocols_beyond_the_room_are_cut_between_two(void **state)
     assert_memory_equal(hello.alpn + 2 + 83 * 3, "\x02\x30\x83", 3);
 }
 
-static void test_an_encrypted_hello_shows(void **state)
-{
-    struct client_hello hello;
-
-    (void)state;
-    check_case(find_case("encrypted hello"), &hello);
-    assert_true(hello.has_ech);
-    check_case(find_case("TLS 1.3"), &hello);
-    assert_false(hello.has_ech);
-}
-
 static void test_a_hello_is_the_same_in_records_of_any_size(void **state)
 {
     struct client_hello expected;
@@ -212,7 +200,6 @@ int main(void)
         cmocka_unit_test(test_no_bytes_at_all_are_the_beginning_of_anything),
         cmocka_unit_test(test_protocols_are_kept_as_they_were_sent),
         cmocka_unit_test(test_protocols_beyond_the_room_are_cut_between_two),
-        cmocka_unit_test(test_an_encrypted_hello_shows),
         cmocka_unit_test(test_a_hello_is_the_same_in_records_of_any_size),
         cmocka_unit_test(test_one_bit_flips),
     };

@@ -84,10 +84,8 @@ static void test_the_probe_says_what_the_kernel_says(void **state)
     assert_non_null(found->finding);
     if (expected != 0) {
         assert_false(found->is_usable);
-        assert_int_equal(found->error_number, expected);
         assert_non_null(strstr(found->finding, "the kernel has no TLS"));
     } else {
-        assert_int_equal(found->error_number, 0);
         assert_true(found->is_usable || strstr(found->finding, "not used") != NULL);
     }
     assert_ptr_equal(tls_ktls_probe(), found);

@@ -55,9 +55,8 @@ static void test_a_session_of_tls_1_2_is_handed_out_again(void **state)
     (void)state;
     tls_sessions_put(sessions, 7, make_session(TLS1_2_VERSION, 1));
     tls_sessions_put(sessions, 7, make_session(TLS1_2_VERSION, 2));
-    assert_int_equal(tls_sessions_count(sessions), 1);
-    assert_int_equal(number_of(tls_sessions_take(sessions, 7)), 2);
-    assert_int_equal(number_of(tls_sessions_take(sessions, 7)), 2);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(number_of(tls_sessions_take(sessions, 7)), 2); /* never the first */
     tls_sessions_destroy(sessions);
 }
 
@@ -70,7 +69,6 @@ static void test_a_session_past_its_time_is_not_handed_out(void **state)
     SSL_SESSION_set_time(old, (long)time(NULL) - 301);
     tls_sessions_put(sessions, 7, old);
     assert_null(tls_sessions_take(sessions, 7));
-    assert_int_equal(tls_sessions_count(sessions), 0);
     tls_sessions_destroy(sessions);
 }
 
@@ -81,14 +79,15 @@ static void test_the_store_is_bounded_and_forgets_the_least_used(void **state)
     (void)state;
     for (unsigned char i = 0; i < TLS_SESSIONS_PER_SERVER + 3; i++)
         tls_sessions_put(sessions, 1, make_session(TLS1_3_VERSION, i));
-    assert_int_equal(tls_sessions_count(sessions), TLS_SESSIONS_PER_SERVER);
     for (uint64_t key = 2; key <= TLS_SESSIONS_SERVERS; key++)
         tls_sessions_put(sessions, key, make_session(TLS1_3_VERSION, 1));
     /* The first server is used, so the second goes when one more comes. */
     assert_int_equal(number_of(tls_sessions_take(sessions, 1)), TLS_SESSIONS_PER_SERVER + 2);
     tls_sessions_put(sessions, 1000, make_session(TLS1_3_VERSION, 9));
     assert_null(tls_sessions_take(sessions, 2));
-    assert_int_equal(number_of(tls_sessions_take(sessions, 1)), TLS_SESSIONS_PER_SERVER + 1);
+    for (int left = TLS_SESSIONS_PER_SERVER - 1; left > 0; left--)
+        assert_int_equal(number_of(tls_sessions_take(sessions, 1)), left + 2);
+    assert_null(tls_sessions_take(sessions, 1)); /* the first three went when more came */
     assert_int_equal(number_of(tls_sessions_take(sessions, 3)), 1);
     tls_sessions_destroy(sessions);
     tls_sessions_destroy(NULL);
