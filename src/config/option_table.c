@@ -1199,7 +1199,7 @@ const struct option option_table[OPTION_COUNT] = {
                      .reload = RELOAD_NEW,
                      .help = "local addresses to connect from, in turn; where one has no free port "
                              "left the next is tried. Servers of a family that is not listed get "
-                             "the kernel's choice",
+                             "the kernel's choice. Health checks leave from them, too",
                      .peers = "HAProxy source, nginx proxy_bind",
                      .example = "10.0.0.8 10.0.0.9"},
     [POOL_TRANSPARENT] = {.section = SECTION_POOL,
@@ -1208,7 +1208,8 @@ const struct option option_table[OPTION_COUNT] = {
                           .fallback = "no",
                           .reload = RELOAD_NEW,
                           .help = "connect from the client's own address (IP_TRANSPARENT), on a "
-                                  "machine through which the servers answer; needs CAP_NET_ADMIN",
+                                  "machine through which the servers answer; needs CAP_NET_ADMIN. "
+                                  "Health checks, which have no client, come from culvert's own",
                           .peers = "HAProxy source usesrc clientip, nginx proxy_bind transparent"},
     [POOL_DISCOVERY_MIN] = {.section = SECTION_POOL,
                             .key = "discovery_min",

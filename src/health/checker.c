@@ -189,6 +189,8 @@ static struct probe_target target_of(const struct check *check)
         .session_key = server->serial,
     };
 
+    target.source_count =
+        pool_sources(&check->pool->pool->options, server->addr.family, &target.sources);
     if (server->addr.family == AF_UNIX) {
         if (server->tls_name == NULL)
             target.host = "localhost"; /* a path is no host, and servers refuse it as one */

@@ -17,7 +17,11 @@
 #include "core/text.h"
 #include "net/proxy_header.h"
 #include "net/socket.h"
+#include "net/source_address.h"
 #include "tls/tls_conn.h"
+
+/* Source addresses tried for one connect, as sessions do. */
+#define SOURCES_TRIED 3
 
 /* I/O calls of one check: more is a server that does nothing but keep us busy. */
 #define TURNS_MAX 1000
@@ -116,6 +120,16 @@ static void fail_with(struct probe *probe, int error)
     struct text cause = begin_verdict(probe, outcome_of(error));
 
     text_append_format(&cause, "%s: %s", phase_text(probe->phase), strerror(error));
+    become_idle(probe);
+}
+
+/* The source is at fault, not the server. */
+static void fail_source(struct probe *probe, const struct addr *source, int error)
+{
+    struct text cause = begin_verdict(probe, PROBE_LOCAL);
+    char addr[ADDR_TEXT_BYTES];
+
+    text_append_format(&cause, "connect from %s: %s", addr_text(source, addr), strerror(error));
     become_idle(probe);
 }
 
@@ -514,11 +528,62 @@ static int open_socket(struct probe *probe)
     return fd;
 }
 
+/* 0 when it is connected, EINPROGRESS, or the errno; `*is_sources_fault`: the server has no part in
+   it. `source` NULL: the kernel chooses. */
+static int connect_from(struct probe *probe, const struct addr *source, bool *is_sources_fault)
+{
+    const struct addr *to = &probe->target.addr;
+    int fd = open_socket(probe);
+    int error;
+
+    *is_sources_fault = false;
+    if (fd == -1)
+        return errno;
+    conn_open(&probe->conn, fd, to->family != AF_UNIX);
+    if (source == NULL)
+        return socket_connect(fd, to);
+    error = source_address_bind(fd, source);
+    *is_sources_fault = error != 0;
+    if (error == 0)
+        error = socket_connect(fd, to);
+    /* No port is free; or it does not lead there, as a loopback address to another machine. */
+    *is_sources_fault |= error == EADDRNOTAVAIL || error == EINVAL;
+    return error;
+}
+
+/* From the addresses that sessions leave from, lest a firewall tell the two apart. False after the
+   verdict. */
+static bool begin_connect(struct probe *probe, bool *is_connected)
+{
+    const struct probe_target *target = &probe->target;
+    const struct addr *source = NULL;
+    bool is_sources_fault = true;
+    unsigned tries = 0;
+    int error = 0;
+
+    do {
+        if (tries > 0)
+            conn_reset(&probe->conn);
+        if (target->source_count > 0)
+            source = &target->sources[(probe->starts + tries) % target->source_count];
+        error = connect_from(probe, source, &is_sources_fault);
+        tries++;
+    } while (is_sources_fault && tries < target->source_count && tries < SOURCES_TRIED);
+    probe->starts++;
+    *is_connected = error == 0;
+    if (error == 0 || error == EINPROGRESS)
+        return true;
+    if (is_sources_fault)
+        fail_source(probe, source, error);
+    else
+        fail_with(probe, error);
+    return false;
+}
+
 void probe_start(struct probe *probe, const struct probe_options *options,
                  const struct probe_target *target)
 {
-    int error;
-    int fd;
+    bool is_connected;
 
     assert(!probe_is_busy(probe));
     probe_release(probe);
@@ -530,24 +595,17 @@ void probe_start(struct probe *probe, const struct probe_options *options,
     probe->heard = 0;
     probe->has_verdict = false;
     probe->buffer = malloc(EXCHANGE_OPENING_BYTES);
-    fd = probe->buffer == NULL ? -1 : open_socket(probe);
-    if (fd == -1) {
-        fail_with(probe, probe->buffer == NULL ? ENOMEM : errno);
-        run(probe);
-        return;
-    }
-    conn_open(&probe->conn, fd, target->addr.family != AF_UNIX);
-    error = socket_connect(fd, &target->addr);
-    if (error != 0 && error != EINPROGRESS) {
-        fail_with(probe, error);
-    } else if (!conn_watch(&probe->conn, probe->base, on_socket, probe)) {
+    if (probe->buffer == NULL) {
         fail_with(probe, ENOMEM);
-    } else {
-        arm(probe, options->timeout_ms);
-        if (error == 0)
+    } else if (begin_connect(probe, &is_connected)) {
+        if (!conn_watch(&probe->conn, probe->base, on_socket, probe)) {
+            fail_with(probe, ENOMEM);
+        } else {
+            arm(probe, options->timeout_ms);
+            if (!is_connected)
+                return; /* the socket's event tells */
             connected(probe);
-        else
-            return; /* the socket's event tells */
+        }
     }
     run(probe);
 }

@@ -57,9 +57,11 @@ struct probe_options {
 
 struct probe_target {
     struct addr addr;
-    const char *host;     /* how the server is named in an exchange */
-    const char *tls_name; /* SNI and name to verify, or NULL */
-    uint64_t session_key; /* TLS sessions are resumed under it */
+    const char *host;           /* how the server is named in an exchange */
+    const char *tls_name;       /* SNI and name to verify, or NULL */
+    uint64_t session_key;       /* TLS sessions are resumed under it */
+    const struct addr *sources; /* to connect from, of the server's family; borrowed */
+    unsigned source_count;      /* 0: the kernel chooses */
 };
 
 /* Called once for each start, as the last thing that the probe does in a turn. */
@@ -88,6 +90,7 @@ struct probe {
     const struct probe_options *options;
     struct probe_target target;
     int64_t started_us;
+    unsigned starts;       /* checks take the sources in turn */
     unsigned turns;        /* of I/O: a peer that keeps us busy has an end, too */
     bool has_verdict;      /* it stands in `result` */
     bool owes_done;        /* and has not been told */

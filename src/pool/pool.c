@@ -16,6 +16,17 @@
 #define EJECTION_MAX_MS (5 * 60 * 1000)
 #define EJECTIONS_COUNTED 20
 
+unsigned pool_sources(const struct pool_options *options, int family, const struct addr **sources)
+{
+    *sources = options->sources;
+    if (family == AF_INET)
+        return options->source_v4_count;
+    if (family != AF_INET6 || options->sources == NULL)
+        return 0;
+    *sources += options->source_v4_count;
+    return options->source_count - options->source_v4_count;
+}
+
 /* Valid for this turn of the caller's loop. */
 static struct pool_members *pool_members_now(const struct pool *pool)
 {

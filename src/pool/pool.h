@@ -48,6 +48,9 @@ struct pool_options {
         *tls; /* client role: TLS to the servers; borrowed from the snapshot; or NULL */
 };
 
+/* The addresses to connect from to a server of this family; none (0): the kernel chooses. */
+unsigned pool_sources(const struct pool_options *options, int family, const struct addr **sources);
+
 /*
  * What sessions choose from: immutable once it is published. The control thread builds a new one
  * when a server comes, goes or changes its weight; workers load the pool's pointer for a choice

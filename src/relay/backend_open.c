@@ -198,13 +198,9 @@ static int connect_from_client(struct session *session, enum close_reason *reaso
 
 /* Sessions take the addresses of the server's family in turn. One without a free port, or that is
    not there, makes room for the next. */
-static int connect_from_pool(struct session *session, enum close_reason *reason)
+static int connect_from_pool(struct session *session, const struct addr *sources, unsigned count,
+                             enum close_reason *reason)
 {
-    const struct pool_options *options = &session->pool->options;
-    bool is_v4 = address_of(session)->family == AF_INET;
-    const struct addr *sources = options->sources + (is_v4 ? 0 : options->source_v4_count);
-    unsigned count =
-        is_v4 ? options->source_v4_count : options->source_count - options->source_v4_count;
     bool is_exhausted = false;
     int error = 0;
 
@@ -224,13 +220,6 @@ static int connect_from_pool(struct session *session, enum close_reason *reason)
     return error;
 }
 
-static bool has_source_for(const struct pool_options *options, int family)
-{
-    if (family == AF_INET)
-        return options->source_v4_count > 0;
-    return family == AF_INET6 && options->source_count > options->source_v4_count;
-}
-
 static int open_builtin(struct session *session, enum builtin_service service)
 {
     int fd = builtin_connect(&session->resources->builtin, service);
@@ -244,6 +233,8 @@ static int open_builtin(struct session *session, enum builtin_service service)
 static int open_socket(struct session *session, enum close_reason *reason)
 {
     const struct pool_options *options = &session->pool->options;
+    const struct addr *sources;
+    unsigned count;
     int family;
 
     if (session->server->builtin != BUILTIN_NONE)
@@ -251,8 +242,9 @@ static int open_socket(struct session *session, enum close_reason *reason)
     family = address_of(session)->family;
     if (options->is_transparent && family != AF_UNIX)
         return connect_from_client(session, reason);
-    if (has_source_for(options, family))
-        return connect_from_pool(session, reason);
+    count = pool_sources(options, family, &sources);
+    if (count > 0)
+        return connect_from_pool(session, sources, count, reason);
     return connect_from(session, NULL, reason);
 }
 

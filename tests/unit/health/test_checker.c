@@ -33,6 +33,7 @@ struct bench {
     struct health_options *health[2];
     struct checker *checker;
     int listening[2];
+    in_addr_t source; /* of the last check that was accepted */
     struct change last;
     unsigned changes;
 };
@@ -121,14 +122,19 @@ static void bench_close(struct bench *bench)
 static void turn(struct bench *bench)
 {
     struct timeval pause = {.tv_usec = 2000};
+    struct sockaddr_in peer;
+    socklen_t length = sizeof(peer);
     int fd;
 
     event_base_loopexit(bench->base, &pause);
     event_base_dispatch(bench->base);
     for (unsigned i = 0; i < 2; i++) {
         while (bench->listening[i] != -1 &&
-               (fd = accept4(bench->listening[i], NULL, NULL, SOCK_CLOEXEC)) != -1)
+               (fd = accept4(bench->listening[i], (struct sockaddr *)&peer, &length,
+                             SOCK_CLOEXEC)) != -1) {
+            bench->source = ntohl(peer.sin_addr.s_addr);
             close(fd);
+        }
     }
 }
 
@@ -231,6 +237,24 @@ static void test_good_checks_end_an_ejection(void **state)
     assert_int_equal(bench.last.from, SERVER_STATE_EJECTED);
     assert_int_equal(bench.last.to, SERVER_STATE_UP);
     assert_true(count_of(&bench, 0, PROBE_OK) >= 2);
+    bench_close(&bench);
+}
+
+static void test_checks_come_from_the_sources_of_the_pool(void **state)
+{
+    struct addr sources[] = {{.family = AF_INET, .v4.s_addr = htonl(INADDR_LOOPBACK + 4)},
+                             {.family = AF_INET6, .v6 = IN6ADDR_LOOPBACK_INIT}};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench);
+    bench.pools[0].options.sources = sources;
+    bench.pools[0].options.source_count = 2;
+    bench.pools[0].options.source_v4_count = 1;
+    bench_start(&bench);
+    wait_for_count(&bench, 0, PROBE_OK, 2);
+    assert_int_equal(bench.source, INADDR_LOOPBACK + 4);
+    bench.pools[0].options.sources = NULL; /* not on the heap */
     bench_close(&bench);
 }
 
@@ -340,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_a_server_that_stops_is_down_after_fall_checks),
         cmocka_unit_test(test_it_is_up_again_after_rise_checks_and_says_since_when),
         cmocka_unit_test(test_good_checks_end_an_ejection),
+        cmocka_unit_test(test_checks_come_from_the_sources_of_the_pool),
         cmocka_unit_test(test_a_server_in_maintenance_is_left_alone),
         cmocka_unit_test(test_a_server_may_start_as_down),
         cmocka_unit_test(test_ports_of_the_server_come_before_those_of_the_check),

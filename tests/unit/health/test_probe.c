@@ -244,6 +244,62 @@ static void test_a_unix_server_is_checked(void **state)
     bench_close(&bench);
 }
 
+/* The address that the next check came from. */
+static in_addr_t source_of_next(struct bench *bench)
+{
+    struct sockaddr_in peer;
+    socklen_t length = sizeof(peer);
+
+    bench->done_count = 0;
+    start(bench);
+    accept_it(bench);
+    assert_int_equal(getpeername(bench->server, (struct sockaddr *)&peer, &length), 0);
+    finish(bench);
+    assert_outcome(bench, PROBE_OK, "");
+    probe_release(&bench->probe);
+    peer_close(&bench->server);
+    return ntohl(peer.sin_addr.s_addr);
+}
+
+static void test_checks_take_the_sources_in_turn(void **state)
+{
+    const struct addr own[] = {{.family = AF_INET, .v4.s_addr = htonl(INADDR_LOOPBACK + 1)},
+                               {.family = AF_INET, .v4.s_addr = htonl(INADDR_LOOPBACK + 2)}};
+    struct bench bench;
+
+    (void)state;
+    bench_open(&bench, EXCHANGE_TCP, 2000);
+    bench.target.sources = own;
+    bench.target.source_count = 2;
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(source_of_next(&bench), INADDR_LOOPBACK + 1 + i % 2);
+    bench.target.source_count = 0;
+    assert_int_equal(source_of_next(&bench), INADDR_LOOPBACK);
+    bench_close(&bench);
+}
+
+/* 203.0.113.0/24 is for documentation (RFC 5737). */
+static void test_a_source_that_is_not_there_is_passed_over(void **state)
+{
+    struct addr sources[4];
+    struct bench bench;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LENGTH(sources); i++)
+        sources[i] = (struct addr){.family = AF_INET, .v4.s_addr = htonl(0xcb007101 + i)};
+    bench_open(&bench, EXCHANGE_TCP, 2000);
+    bench.target.sources = sources;
+    bench.target.source_count = 3;
+    start(&bench);
+    finish(&bench);
+    assert_outcome(&bench, PROBE_LOCAL,
+                   "connect from 203.0.113.3:0: Cannot assign requested address");
+    sources[3].v4.s_addr = htonl(INADDR_LOOPBACK + 1);
+    bench.target.source_count = 4;
+    assert_int_equal(source_of_next(&bench), INADDR_LOOPBACK + 1); /* the third tried: 1, 2, 3 */
+    bench_close(&bench);
+}
+
 static void test_a_check_takes_a_descriptor_from_the_reserve(void **state)
 {
     struct bench bench;
@@ -641,6 +697,8 @@ int main(void)
         cmocka_unit_test(test_a_refused_connect_is_told),
         cmocka_unit_test(test_a_connect_without_an_answer_times_out),
         cmocka_unit_test(test_a_unix_server_is_checked),
+        cmocka_unit_test(test_checks_take_the_sources_in_turn),
+        cmocka_unit_test(test_a_source_that_is_not_there_is_passed_over),
         cmocka_unit_test(test_a_check_takes_a_descriptor_from_the_reserve),
         cmocka_unit_test(test_a_good_answer_is_good),
         cmocka_unit_test(test_a_proxy_header_comes_first),

@@ -790,9 +790,27 @@ static void test_nobody_comes_to_a_server_that_is_out_and_empty(void **state)
     pool_release(&pool);
 }
 
+static void test_sources_are_of_the_servers_family(void **state)
+{
+    struct addr sources[] = {{.family = AF_INET}, {.family = AF_INET6}, {.family = AF_INET6}};
+    struct pool_options options = {.sources = sources, .source_count = 3, .source_v4_count = 1};
+    const struct addr *found;
+
+    (void)state;
+    assert_int_equal(pool_sources(&options, AF_INET, &found), 1);
+    assert_ptr_equal(found, &sources[0]);
+    assert_int_equal(pool_sources(&options, AF_INET6, &found), 2);
+    assert_ptr_equal(found, &sources[1]);
+    assert_int_equal(pool_sources(&options, AF_UNIX, &found), 0);
+    options = (struct pool_options){.sources = NULL};
+    assert_int_equal(pool_sources(&options, AF_INET, &found), 0);
+    assert_int_equal(pool_sources(&options, AF_INET6, &found), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sources_are_of_the_servers_family),
         cmocka_unit_test(test_place_is_held_until_left),
         cmocka_unit_test(test_tried_servers_are_not_chosen_again),
         cmocka_unit_test(test_backups_wait_until_no_primary_is_usable),
