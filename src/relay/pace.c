@@ -21,6 +21,20 @@ void pace_start(struct session *session)
         session->flow[side].is_paced = rate_of(session, side)->per_s > 0;
 }
 
+/* As flow_init() has it. */
+static uint32_t largest_read(const struct session *session)
+{
+    size_t size = session->listener->buffer_size;
+
+    return (uint32_t)(size < BUFFER_READ_BYTES ? size : BUFFER_READ_BYTES);
+}
+
+void pace_stop(struct session *session, enum side side)
+{
+    session->flow[side].is_paced = false;
+    session->flow[side].read_limit = largest_read(session);
+}
+
 /* Bytes that a flow has read in its life. */
 static uint64_t bytes_read(const struct flow *flow)
 {
@@ -47,7 +61,7 @@ enum flow_wait pace_pump(struct session *session, enum side side, int64_t now_ms
     struct flow *flow = &session->flow[side];
     const struct rate *rate = rate_of(session, side);
     struct session_words *words = session_words(session);
-    int64_t largest = (int64_t)session->listener->buffer_size;
+    int64_t largest = (int64_t)largest_read(session);
     int64_t now_ns = now_ms * MS_NS;
     enum flow_wait wait = FLOW_WAITS_FOR_TURN;
     int64_t *bucket;
@@ -57,8 +71,6 @@ enum flow_wait pace_pump(struct session *session, enum side side, int64_t now_ms
         return FLOW_WAITS_FOR_NOTHING;
     }
     bucket = &words->paid_until_ns[side];
-    if (largest > (int64_t)BUFFER_READ_BYTES)
-        largest = (int64_t)BUFFER_READ_BYTES;
     for (int round = 0; round < RELAY_ROUNDS && wait == FLOW_WAITS_FOR_TURN; round++) {
         uint64_t before = bytes_read(flow);
 

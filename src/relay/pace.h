@@ -15,6 +15,9 @@
 /* Gives the session's flows the rates of its listener. */
 void pace_start(struct session *session);
 
+/* The flow that reads from this side has no rate from now on. */
+void pace_stop(struct session *session, enum side side);
+
 /* flow_pump() of a flow with a rate. FLOW_WAITS_FOR_RATE: the session's timer is armed. Without
    memory for its bucket the flow breaks. */
 enum flow_wait pace_pump(struct session *session, enum side side, int64_t now_ms);

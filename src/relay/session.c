@@ -443,8 +443,8 @@ static enum step recheck_relay(struct session *session, enum side side)
     if (out->pipe != NULL)
         relay_recheck(session->resources, conn);
     session->active_side = side;
-    /* One that waits for a buffer may not read, and so cannot meet its error. */
-    if (list_contains_link(&session->queue) && has_reset(conn))
+    /* One that waits for a buffer or its rate may not read, and so cannot meet its error. */
+    if ((list_contains_link(&session->queue) || in->is_paced) && has_reset(conn))
         return step_relay_abort(session, side);
     if (in->state == FLOW_OPEN && flow_held(in) == 0 && in->destination->ready_out) {
         conn_look_for_mark(conn);

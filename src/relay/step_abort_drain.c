@@ -11,6 +11,7 @@
 #include "core/fault.h"
 #include "net/socket.h"
 #include "relay/handshake.h"
+#include "relay/pace.h"
 #include "relay/step.h"
 
 /* Without progress for this long, Y is reset with bytes undelivered. */
@@ -40,6 +41,8 @@ void step_abort_drain_enter(struct session *session)
         session->first = x == FRONTEND ? FIRST_CLIENT : FIRST_SERVER;
     session->undelivered += (uint32_t)flow_held(to_broken);
     flow_break(to_broken, session->resources, FLOW_BROKEN_BY_DESTINATION);
+    /* A rate slows a sender down, and this one has gone: what is left fits into a socket. */
+    pace_stop(session, x);
     /* The kernel still holds what preceded the reset: read until it tells. */
     broken->ready_in = true;
     broken->hup_in = true;

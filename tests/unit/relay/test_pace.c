@@ -108,6 +108,35 @@ static void test_being_held_back_is_not_idle(void **state)
     relay_world_close(&world);
 }
 
+/* At the rate this would take 40 seconds, for a client that is not there any more. */
+static void test_what_a_reset_client_sent_goes_without_the_rate(void **state)
+{
+    struct relay_world world;
+    struct relay_line line;
+    struct session_record record;
+    size_t received = 0;
+
+    (void)state;
+    for (int splice = 0; splice < 2; splice++) {
+        relay_world_open(&world, 1);
+        world.listener.splice = splice == 1;
+        world.listener.upload_rate = (struct rate){.per_s = KIB, .burst = 100};
+        relay_world_join(&world, &line);
+        peer_send(line.client, 0, 40 * KIB);
+        peer_wait_acknowledged(line.client);
+        RUN_UNTIL(&world, line.session->flow[UPLOAD].delivered > 0);
+        assert_true(line.session->flow[UPLOAD].delivered < 20 * KIB);
+        peer_reset(&line.client);
+        assert_int_equal(relay_world_end(&world, line.server, 0, &received), PEER_RESET);
+        assert_int_equal(received, 40 * KIB);
+        record = relay_world_record(&world);
+        assert_int_equal(record.reason, CLOSE_CLIENT_RESET);
+        assert_int_equal(record.undelivered_bytes, 0);
+        peer_close(&line.server);
+        relay_world_close(&world);
+    }
+}
+
 static void test_without_memory_the_session_ends(void **state)
 {
     struct relay_world world;
@@ -134,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_splicing_keeps_to_the_rate),
         cmocka_unit_test(test_the_end_comes_behind_the_bytes),
         cmocka_unit_test(test_being_held_back_is_not_idle),
+        cmocka_unit_test(test_what_a_reset_client_sent_goes_without_the_rate),
         cmocka_unit_test(test_without_memory_the_session_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
