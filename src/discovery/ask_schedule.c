@@ -25,12 +25,15 @@ void ask_schedule_asked(struct ask_schedule *schedule, int64_t now_ms)
     schedule->asked_ms = now_ms;
 }
 
+static int64_t clamp_ttl(const struct ask_rules *rules, uint32_t ttl_s)
+{
+    return greater(smaller((int64_t)ttl_s * 1000, rules->max_ttl_ms), rules->min_ttl_ms);
+}
+
 void ask_schedule_succeeded(struct ask_schedule *schedule, const struct ask_rules *rules,
                             uint32_t ttl_s, uint32_t random, int64_t now_ms)
 {
-    int64_t ttl_ms = smaller((int64_t)ttl_s * 1000, rules->max_ttl_ms);
-
-    schedule->ttl_ms = greater(ttl_ms, rules->min_ttl_ms);
+    schedule->ttl_ms = clamp_ttl(rules, ttl_s);
     schedule->answered_ms = now_ms;
     schedule->retry_ms = 0;
     schedule->was_answered = true;
@@ -47,6 +50,22 @@ void ask_schedule_failed(struct ask_schedule *schedule, const struct ask_rules *
     schedule->due_ms = now_ms + spread(schedule->retry_ms, random);
     schedule->retry_ms = smaller(schedule->retry_ms * 2, longest);
     schedule->was_answered = true;
+}
+
+void ask_schedule_succeeded_partly(struct ask_schedule *schedule, const struct ask_rules *rules,
+                                   uint32_t ttl_s, uint32_t random, int64_t now_ms)
+{
+    ask_schedule_failed(schedule, rules, random, now_ms);
+    schedule->ttl_ms = clamp_ttl(rules, ttl_s);
+    schedule->due_ms = smaller(
+        schedule->due_ms, now_ms + greater(spread(schedule->ttl_ms, random), rules->min_ttl_ms));
+}
+
+void ask_schedule_give_up_part(struct ask_schedule *schedule, int64_t answered_ms, bool is_failing)
+{
+    schedule->answered_ms = answered_ms;
+    if (!is_failing)
+        schedule->retry_ms = 0;
 }
 
 void ask_schedule_hurry(struct ask_schedule *schedule, const struct ask_rules *rules)

@@ -45,6 +45,15 @@ void ask_schedule_asked(struct ask_schedule *schedule, int64_t now_ms);
 void ask_schedule_succeeded(struct ask_schedule *schedule, const struct ask_rules *rules,
                             uint32_t ttl_s, uint32_t random, int64_t now_ms);
 
+/* A good answer with this TTL, of which a part is missing: asks again for that part, but no later
+   than for the others. The last good answer is still the one before. */
+void ask_schedule_succeeded_partly(struct ask_schedule *schedule, const struct ask_rules *rules,
+                                   uint32_t ttl_s, uint32_t random, int64_t now_ms);
+
+/* The part is not waited for any more: the answer of then counts as good. Further failures, if
+   there were any since, count on. */
+void ask_schedule_give_up_part(struct ask_schedule *schedule, int64_t answered_ms, bool is_failing);
+
 /* No answer or a bad one. */
 void ask_schedule_failed(struct ask_schedule *schedule, const struct ask_rules *rules,
                          uint32_t random, int64_t now_ms);

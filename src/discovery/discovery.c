@@ -153,7 +153,8 @@ static bool is_too_few(struct source *source, unsigned count)
 {
     unsigned least = (unsigned)source->config->pool->options.discovery_min;
     bool is_few = count < least && count < source->group.count &&
-                  source->name->state == NAME_GOOD && !dns_name_has_expired(source->name);
+                  (source->name->state == NAME_GOOD || source->name->state == NAME_STALE) &&
+                  !dns_name_has_expired(source->name);
     struct log_event event;
 
     if (is_few && !source->is_too_few) {

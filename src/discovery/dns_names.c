@@ -88,6 +88,7 @@ static void forget_answer(struct dns_name *name)
     name->targets = NULL;
     name->addrs = NULL;
     name->addr_count = 0;
+    name->kept = 0;
 }
 
 static void begin_event(struct log_event *event, enum log_level level, const char *word,
@@ -96,6 +97,16 @@ static void begin_event(struct log_event *event, enum log_level level, const cha
     log_event_begin(event, level, word);
     log_event_string(event, "name", name->text);
     log_event_string(event, "type", name->is_srv ? "srv" : "host");
+}
+
+static const char *effect_of(const struct dns_name *name)
+{
+    if (name->state == NAME_FAILED)
+        return "there is no server";
+    if (name->is_told_partly)
+        return name->kept == RESOLVER_IPV4 ? "the last IPv4 addresses are kept"
+                                           : "the last IPv6 addresses are kept";
+    return "the last answer is kept";
 }
 
 /* One record per change of state. */
@@ -125,8 +136,7 @@ static void enter(struct dns_name *name, enum name_state state, int64_t now_ms)
                     before == NAME_STALE ? "dns_expired" : "dns_failed", name);
         log_event_string(&event, "result", resolver_result_word(name->result));
         log_event_string(&event, "cause", resolver_result_text(name->result));
-        log_event_string(&event, "effect",
-                         state == NAME_STALE ? "the last answer is kept" : "there is no server");
+        log_event_string(&event, "effect", effect_of(name));
         log_event_post(&event);
         break;
     }
@@ -154,21 +164,40 @@ static bool are_same_addrs(const struct dns_name *name, const struct addr *addrs
     return true;
 }
 
-/* False without memory. DNS servers rotate addresses: their order says nothing. */
+/* False without memory. DNS servers rotate addresses: their order says nothing. Those of a family
+   that the answer tells nothing of stay. */
 static bool take_addresses(struct dns_name *name, const struct resolver_answer *answer,
                            bool *has_changed)
 {
-    struct addr *addrs = calloc(answer->addr_count, sizeof(*addrs));
+    size_t count = answer->addr_count;
+    struct addr *addrs = calloc(count + name->addr_count, sizeof(*addrs));
 
     if (addrs == NULL)
         return false;
-    memcpy(addrs, answer->addrs, answer->addr_count * sizeof(*addrs));
-    qsort(addrs, answer->addr_count, sizeof(*addrs), compare_addrs);
-    *has_changed = !are_same_addrs(name, addrs, answer->addr_count);
+    memcpy(addrs, answer->addrs, count * sizeof(*addrs));
+    for (unsigned i = 0; i < name->addr_count; i++) {
+        if ((resolver_families(&name->addrs[i], 1) & answer->unknown) != 0)
+            addrs[count++] = name->addrs[i];
+    }
+    qsort(addrs, count, sizeof(*addrs), compare_addrs);
+    *has_changed = !are_same_addrs(name, addrs, count);
     free(name->addrs);
     name->addrs = addrs;
-    name->addr_count = (unsigned)answer->addr_count;
+    name->addr_count = (unsigned)count;
     return true;
+}
+
+/* The addresses that were kept go. */
+static void drop_kept(struct dns_name *name)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < name->addr_count; i++) {
+        if ((resolver_families(&name->addrs[i], 1) & name->kept) == 0)
+            name->addrs[count++] = name->addrs[i];
+    }
+    name->addr_count = count;
+    name->kept = 0;
 }
 
 static bool are_same_records(const struct srv_answer *a, const struct srv_answer *b)
@@ -217,7 +246,7 @@ static enum resolver_result take_records(struct dns_name *name,
     case SRV_READ:
         break;
     case SRV_EMPTY:
-        result = RESOLVER_NO_DATA;
+        result = RESOLVER_NODATA;
         break;
     case SRV_MALFORMED:
         result = RESOLVER_BAD_ANSWER;
@@ -251,17 +280,48 @@ static void succeed(struct dns_name *name, uint32_t ttl_s, bool has_changed, int
     bool was_good = name->state == NAME_GOOD;
 
     name->has_expired = false;
+    name->is_told_partly = false;
+    name->kept = 0;
     ask_schedule_succeeded(&name->schedule, &names->options.rules, ttl_s, draw(names), now_ms);
     enter(name, NAME_GOOD, now_ms);
     if (has_changed || !was_good)
         tell(names);
 }
 
+/* The family of which nothing was told for too long goes; the other has an answer of its own. */
+static void expire_kept(struct dns_name *name, int64_t now_ms)
+{
+    struct log_event event;
+
+    begin_event(&event, name->is_target ? LOG_INFO : LOG_WARN, "dns_expired", name);
+    log_event_string(&event, "result", resolver_result_word(name->result));
+    log_event_string(&event, "cause", resolver_result_text(name->result));
+    log_event_string(&event, "effect",
+                     name->kept == RESOLVER_IPV4 ? "the last IPv4 addresses are gone"
+                                                 : "the last IPv6 addresses are gone");
+    log_event_post(&event);
+    drop_kept(name);
+    ask_schedule_give_up_part(&name->schedule, name->partly_ms, !name->is_told_partly);
+    name->has_expired = true;
+    if (name->is_told_partly) {
+        name->state = NAME_GOOD;
+        name->since_ms = now_ms;
+    }
+    tell(name->names);
+}
+
 /* Whether the last good answer is too old now; then it goes. */
 static void expire(struct dns_name *name, int64_t now_ms)
 {
-    if (!ask_schedule_expire(&name->schedule, &name->names->options.rules, now_ms))
+    const struct ask_rules *rules = &name->names->options.rules;
+
+    if (!ask_schedule_expire(&name->schedule, rules, now_ms))
         return;
+    if (name->kept != 0) {
+        expire_kept(name, now_ms);
+        if (!ask_schedule_expire(&name->schedule, rules, now_ms))
+            return;
+    }
     forget_answer(name);
     name->has_expired = true;
     enter(name, NAME_FAILED, now_ms);
@@ -273,9 +333,28 @@ static void fail(struct dns_name *name, int64_t now_ms)
     struct dns_names *names = name->names;
     enum name_state before = name->state;
 
+    name->is_told_partly = false;
     ask_schedule_failed(&name->schedule, &names->options.rules, draw(names), now_ms);
     enter(name, name->schedule.answered_ms != 0 ? NAME_STALE : NAME_FAILED, now_ms);
     if (name->state != before)
+        tell(names);
+    expire(name, now_ms);
+}
+
+/* The answer is good but for the families that are kept. */
+static void succeed_partly(struct dns_name *name, uint32_t ttl_s, unsigned kept, bool has_changed,
+                           int64_t now_ms)
+{
+    struct dns_names *names = name->names;
+    enum name_state before = name->state;
+
+    name->kept = kept;
+    name->partly_ms = now_ms;
+    name->is_told_partly = true;
+    ask_schedule_succeeded_partly(&name->schedule, &names->options.rules, ttl_s, draw(names),
+                                  now_ms);
+    enter(name, NAME_STALE, now_ms);
+    if (has_changed || name->state != before)
         tell(names);
     expire(name, now_ms);
 }
@@ -287,6 +366,8 @@ static void on_answer(void *argument, const struct resolver_answer *answer)
     int64_t now_ms = clock_now_ms();
     uint32_t ttl_s = answer->from_files ? ASK_FILES_TTL_S : answer->ttl_s;
     bool has_changed = false;
+    bool is_partial;
+    unsigned kept;
 
     names->asking--;
     name->is_asking = false;
@@ -295,8 +376,15 @@ static void on_answer(void *argument, const struct resolver_answer *answer)
         name->result = take_records(name, answer, &ttl_s, &has_changed);
     else if (answer->result == RESOLVER_OK && !take_addresses(name, answer, &has_changed))
         name->result = RESOLVER_NO_RESOURCES;
+    /* What has expired meanwhile is not kept. */
+    kept = answer->unknown & resolver_families(name->addrs, name->addr_count);
+    is_partial = name->result == RESOLVER_OK && kept != 0;
+    if (is_partial)
+        name->result = answer->unknown_result;
     name->lookups[name->result]++;
-    if (name->result == RESOLVER_OK)
+    if (is_partial)
+        succeed_partly(name, ttl_s, kept, has_changed, now_ms);
+    else if (name->result == RESOLVER_OK)
         succeed(name, ttl_s, has_changed, now_ms);
     else
         fail(name, now_ms);
@@ -319,7 +407,8 @@ static void ask(struct dns_name *name, int64_t now_ms)
     if (name->is_srv)
         resolver_ask_srv(names->options.resolver, name->text, on_answer, name);
     else
-        resolver_ask_addresses(names->options.resolver, name->text, on_answer, name);
+        resolver_ask_addresses(names->options.resolver, name->text,
+                               resolver_families(name->addrs, name->addr_count), on_answer, name);
 }
 
 static void name_free(struct dns_name *name)

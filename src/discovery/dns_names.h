@@ -4,7 +4,8 @@
  *
  * A name is asked for while somebody uses it, again and again as ask_schedule says, at most so many
  * at a time. The targets of SRV records are names, too, used by the name of the records. A bad
- * answer changes nothing but the state; each change of state is logged once.
+ * answer changes nothing but the state; each change of state is logged once. One that is good for
+ * one family of addresses and bad for the other changes that family alone.
  */
 #ifndef CULVERT_DISCOVERY_DNS_NAMES_H
 #define CULVERT_DISCOVERY_DNS_NAMES_H
@@ -50,6 +51,10 @@ struct dns_name {
     /* The last good answer; empty without one. */
     struct addr *addrs; /* in rising order */
     unsigned addr_count;
+    unsigned kept;     /* families of them that are from an earlier answer: later ones told nothing
+                          of them */
+    int64_t partly_ms; /* the last answer that told nothing of those */
+    bool is_told_partly; /* the last look-up was one */
     struct srv_answer srv;
     struct dns_name **targets; /* one per record */
 

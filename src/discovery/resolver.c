@@ -1,70 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * resolver.c - c-ares between its sockets, its timer and who asks.
+ * resolver.c - from a name to an answer: what to ask, and what c-ares leaves out.
  *
- * A channel holds the configuration it was made with. When resolv.conf has changed a new channel
- * takes the next questions; the old one goes once its last question is answered, never within a
- * callback of its own.
+ * It leaves out two things. A look-up of both families succeeds when one question did, and does not
+ * tell what became of the other. And where each DNS server fails or refuses it reports one error
+ * for all; so the question is asked again, of the channel that tells.
  */
 #include "discovery/resolver.h"
 
 #include <arpa/nameser.h>
-#include <assert.h>
 #include <ares.h>
 #include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
-#include "core/clock.h"
-
-/* resolv.conf is looked at this often at most. */
-#define CONF_LOOK_MS 1000
-
-/* One socket of a channel. */
-struct watch {
-    struct channel *channel;
-    ares_socket_t fd;
-    struct event *event;
-    struct watch *next;
-};
-
-struct channel {
-    struct resolver *resolver;
-    ares_channel ares;
-    struct watch *watches;
-    unsigned pending;
-    bool is_lost; /* a socket could not be watched: its answers come by the timer */
-    struct channel *next;
-};
-
-/* What tells one resolv.conf from the next. */
-struct conf_mark {
-    bool is_there;
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-};
+#include "discovery/dns_channel.h"
 
 struct resolver {
-    struct event_base *base;
-    struct resolver_options options;
-    struct event *timer;
-    struct channel *channels; /* the first takes questions, the others only end theirs */
-    struct conf_mark conf;
-    int64_t conf_looked_ms;
+    struct dns_channels *channels;
+    bool search;
     unsigned pending;
     bool is_closing;
 };
 
 struct question {
-    struct channel *channel;
+    struct resolver *resolver;
+    struct dns_channel *channel; /* that it is out on */
+    char *name;
+    bool is_srv;
+    unsigned known; /* families */
     resolver_answered answered;
     void *argument;
     bool is_asked; /* the asking function has returned: what comes now came from the network */
     bool is_done;
+
+    struct resolver_answer answer; /* so far */
+    struct addr *addrs;            /* owned */
+    char *absolute;                /* the name that was found; set while one family is asked for */
+    int type;                      /* of the question that is out alone */
 };
 
 static const struct {
@@ -72,11 +46,16 @@ static const struct {
     const char *text;
 } results[RESOLVER_RESULTS] = {
     [RESOLVER_OK] = {"ok", "found"},
-    [RESOLVER_NOT_FOUND] = {"not_found", "there is no such name"},
-    [RESOLVER_NO_DATA] = {"no_data", "the name has no record of this kind"},
-    [RESOLVER_SERVER_FAILURE] = {"server_failure",
-                                 "no DNS server can be reached, or they fail or refuse to answer"},
+    [RESOLVER_NXDOMAIN] = {"nxdomain", "there is no such name"},
+    [RESOLVER_NODATA] = {"nodata", "the name has no record of this kind"},
+    [RESOLVER_SERVFAIL] = {"servfail", "the DNS server failed to find out"},
+    [RESOLVER_REFUSED] = {"refused", "the DNS server refuses to answer"},
+    [RESOLVER_NOTIMP] = {"notimp", "the DNS server does not know this kind of question"},
+    [RESOLVER_FORMERR] = {"formerr", "the DNS server did not understand the question"},
+    [RESOLVER_UNREACHABLE] = {"unreachable", "no DNS server can be reached"},
     [RESOLVER_TIMEOUT] = {"timeout", "no DNS server answered in time"},
+    [RESOLVER_SERVER_FAILURE] = {"server_failure",
+                                 "the DNS servers failed, but not when asked for the reason"},
     [RESOLVER_BAD_ANSWER] = {"bad_answer", "the answer of the DNS server cannot be read"},
     [RESOLVER_NO_RESOURCES] = {"no_resources", "out of memory"},
 };
@@ -101,255 +80,16 @@ unsigned resolver_pending(const struct resolver *resolver)
     return resolver->pending;
 }
 
-/* ---- channels ---------------------------------------------------------------------------------
- */
-
-static void channel_destroy(struct channel *channel)
+unsigned resolver_families(const struct addr *addrs, size_t count)
 {
-    struct resolver *resolver = channel->resolver;
-    struct channel **place = &resolver->channels;
+    unsigned families = 0;
 
-    while (*place != channel)
-        place = &(*place)->next;
-    *place = channel->next;
-    ares_destroy(channel->ares); /* closes its sockets, which ends their watches */
-    assert(channel->watches == NULL && channel->pending == 0);
-    free(channel);
+    for (size_t i = 0; i < count; i++)
+        families |= addrs[i].family == AF_INET ? RESOLVER_IPV4 : RESOLVER_IPV6;
+    return families;
 }
 
-/* Channels that take no questions any more and have none left. */
-static void reap(struct resolver *resolver)
-{
-    struct channel *channel = resolver->channels->next;
-
-    while (channel != NULL) {
-        struct channel *next = channel->next;
-
-        if (channel->pending == 0)
-            channel_destroy(channel);
-        channel = next;
-    }
-}
-
-static bool is_sooner(const struct timeval *a, const struct timeval *b)
-{
-    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_usec < b->tv_usec;
-}
-
-/* Arms the timer for the first retry or timeout of any channel. */
-static void arm(struct resolver *resolver)
-{
-    struct timeval most = {.tv_sec = 60};
-    struct timeval first = most;
-    bool is_needed = false;
-
-    for (struct channel *channel = resolver->channels; channel != NULL; channel = channel->next) {
-        struct timeval room;
-        struct timeval *due = ares_timeout(channel->ares, &most, &room);
-
-        if (channel->pending == 0)
-            continue;
-        is_needed = true;
-        if (channel->is_lost && (due->tv_sec > 0 || due->tv_usec > 100000))
-            *due = (struct timeval){.tv_usec = 100000};
-        if (is_sooner(due, &first))
-            first = *due;
-    }
-    if (resolver->channels != NULL && resolver->channels->next != NULL && !is_needed)
-        first = (struct timeval){0}; /* to reap */
-    else if (!is_needed) {
-        evtimer_del(resolver->timer);
-        return;
-    }
-    evtimer_add(resolver->timer, &first);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *argument)
-{
-    struct resolver *resolver = argument;
-
-    (void)fd;
-    (void)what;
-    for (struct channel *channel = resolver->channels; channel != NULL; channel = channel->next) {
-        if (channel->is_lost) {
-            for (struct watch *watch = channel->watches; watch != NULL; watch = watch->next) {
-                if (watch->event == NULL) {
-                    ares_process_fd(channel->ares, watch->fd, watch->fd);
-                    break; /* the list may have changed */
-                }
-            }
-        }
-        ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    }
-    reap(resolver);
-    arm(resolver);
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *argument)
-{
-    struct watch *watch = argument;
-    struct channel *channel = watch->channel;
-    struct resolver *resolver = channel->resolver;
-
-    /* This may close the socket, and with it end the watch. */
-    ares_process_fd(channel->ares, what & EV_READ ? fd : ARES_SOCKET_BAD,
-                    what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-    reap(resolver);
-    arm(resolver);
-}
-
-static void end_watch(struct channel *channel, ares_socket_t fd)
-{
-    for (struct watch **place = &channel->watches; *place != NULL; place = &(*place)->next) {
-        struct watch *watch = *place;
-
-        if (watch->fd != fd)
-            continue;
-        *place = watch->next;
-        if (watch->event != NULL)
-            event_free(watch->event);
-        free(watch);
-        return;
-    }
-}
-
-/* c-ares says what it waits for on a socket; for neither when it is about to close it. */
-static void on_socket_state(void *argument, ares_socket_t fd, int wants_read, int wants_write)
-{
-    struct channel *channel = argument;
-    short what = (short)(EV_PERSIST | (wants_read ? EV_READ : 0) | (wants_write ? EV_WRITE : 0));
-    struct watch *watch;
-
-    end_watch(channel, fd);
-    if (!wants_read && !wants_write)
-        return;
-    watch = calloc(1, sizeof(*watch));
-    if (watch == NULL) {
-        channel->is_lost = true; /* the questions end by their timeouts */
-        return;
-    }
-    watch->channel = channel;
-    watch->fd = fd;
-    watch->event = event_new(channel->resolver->base, fd, what, on_socket, watch);
-    if (watch->event != NULL && event_add(watch->event, NULL) != 0) {
-        event_free(watch->event);
-        watch->event = NULL;
-    }
-    channel->is_lost |= watch->event == NULL;
-    watch->next = channel->watches;
-    channel->watches = watch;
-}
-
-static bool channel_add(struct resolver *resolver)
-{
-    const struct resolver_options *options = &resolver->options;
-    struct channel *channel = calloc(1, sizeof(*channel));
-    struct ares_options ares = {
-        .flags = options->search ? 0 : ARES_FLAG_NOSEARCH,
-        .timeout = (int)options->timeout_ms,
-        .tries = options->attempts,
-        .sock_state_cb = on_socket_state,
-        .sock_state_cb_data = channel,
-        .resolvconf_path = (char *)options->resolv_conf,
-    };
-    int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB;
-
-    if (channel == NULL)
-        return false;
-    if (options->resolv_conf != NULL)
-        mask |= ARES_OPT_RESOLVCONF;
-    channel->resolver = resolver;
-    if (ares_init_options(&channel->ares, &ares, mask) != ARES_SUCCESS) {
-        free(channel);
-        return false;
-    }
-    if (options->servers != NULL &&
-        ares_set_servers_ports_csv(channel->ares, options->servers) != ARES_SUCCESS) {
-        ares_destroy(channel->ares);
-        free(channel);
-        return false;
-    }
-    channel->next = resolver->channels;
-    resolver->channels = channel;
-    return true;
-}
-
-static struct conf_mark look_at_conf(const struct resolver *resolver)
-{
-    const char *path = resolver->options.resolv_conf;
-    struct conf_mark mark = {.is_there = false};
-    struct stat stat_of_it;
-
-    if (stat(path != NULL ? path : "/etc/resolv.conf", &stat_of_it) == 0)
-        mark = (struct conf_mark){.is_there = true,
-                                  .device = stat_of_it.st_dev,
-                                  .inode = stat_of_it.st_ino,
-                                  .size = stat_of_it.st_size,
-                                  .changed = stat_of_it.st_mtim};
-    return mark;
-}
-
-static bool is_same_conf(const struct conf_mark *a, const struct conf_mark *b)
-{
-    return a->is_there == b->is_there && a->device == b->device && a->inode == b->inode &&
-           a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
-           a->changed.tv_nsec == b->changed.tv_nsec;
-}
-
-/* A file that is being written reads as what it is then; the next look sees that it has changed. */
-static void follow_conf(struct resolver *resolver)
-{
-    int64_t now_ms = clock_now_ms();
-    struct conf_mark mark;
-
-    if (now_ms - resolver->conf_looked_ms < CONF_LOOK_MS)
-        return;
-    resolver->conf_looked_ms = now_ms;
-    mark = look_at_conf(resolver);
-    if (is_same_conf(&mark, &resolver->conf) || !mark.is_there)
-        return;
-    if (channel_add(resolver))
-        resolver->conf = mark;
-}
-
-struct resolver *resolver_open(struct event_base *base, const struct resolver_options *options,
-                               struct error *error)
-{
-    struct resolver *resolver = calloc(1, sizeof(*resolver));
-    int result = ares_library_init(ARES_LIB_INIT_ALL);
-
-    if (resolver == NULL || result != ARES_SUCCESS)
-        goto fail;
-    resolver->base = base;
-    resolver->options = *options;
-    resolver->conf_looked_ms = clock_now_ms();
-    resolver->conf = look_at_conf(resolver);
-    resolver->timer = evtimer_new(base, on_timer, resolver);
-    if (resolver->timer == NULL || !channel_add(resolver))
-        goto fail;
-    return resolver;
-
-fail:
-    error_set(error, EX_OSERR, "cannot set up the DNS resolver: out of memory");
-    if (resolver != NULL && resolver->timer != NULL)
-        event_free(resolver->timer);
-    free(resolver);
-    return NULL;
-}
-
-void resolver_close(struct resolver *resolver)
-{
-    if (resolver == NULL)
-        return;
-    resolver->is_closing = true;
-    while (resolver->channels != NULL)
-        channel_destroy(resolver->channels);
-    event_free(resolver->timer);
-    free(resolver);
-    ares_library_cleanup();
-}
-
-/* ---- questions --------------------------------------------------------------------------------
+/* ---- the end of a question --------------------------------------------------------------------
  */
 
 static enum resolver_result result_of(int status)
@@ -360,38 +100,135 @@ static enum resolver_result result_of(int status)
     case ARES_ENOTFOUND:
     case ARES_EBADNAME:
     case ARES_ENONAME:
-        return RESOLVER_NOT_FOUND;
+        return RESOLVER_NXDOMAIN;
     case ARES_ENODATA:
-        return RESOLVER_NO_DATA;
+        return RESOLVER_NODATA;
     case ARES_ESERVFAIL:
+        return RESOLVER_SERVFAIL;
     case ARES_EREFUSED:
+        return RESOLVER_REFUSED;
     case ARES_ENOTIMP:
+        return RESOLVER_NOTIMP;
+    case ARES_EFORMERR:
+        return RESOLVER_FORMERR;
     case ARES_ECONNREFUSED:
-    case ARES_EFILE:
-        return RESOLVER_SERVER_FAILURE;
+        return RESOLVER_UNREACHABLE;
     case ARES_ETIMEOUT:
         return RESOLVER_TIMEOUT;
     case ARES_ENOMEM:
+    case ARES_EFILE:
         return RESOLVER_NO_RESOURCES;
     default: /* ares.h: malformed in one way or another */
         return RESOLVER_BAD_ANSWER;
     }
 }
 
-/* Hands the answer on, once. The question is freed by whoever comes last: here or ask_done(). */
-static void finish(struct question *question, struct resolver_answer *answer)
+/* Whether a DNS server has spoken for the name: there is this, or nothing. */
+static bool is_said(enum resolver_result result)
 {
-    struct channel *channel = question->channel;
+    return result == RESOLVER_OK || result == RESOLVER_NODATA || result == RESOLVER_NXDOMAIN;
+}
 
-    channel->pending--;
-    channel->resolver->pending--;
+static void question_free(struct question *question)
+{
+    free(question->name);
+    free(question->absolute);
+    free(question->addrs);
+    free(question);
+}
+
+/* Hands the answer on, once. The question is freed by whoever comes last: here or ask_done(). */
+static void finish(struct question *question)
+{
+    struct resolver *resolver = question->resolver;
+    struct resolver_answer *answer = &question->answer;
+
+    question->channel->questions--;
+    resolver->pending--;
+    answer->addrs = question->addrs;
     answer->from_files = !question->is_asked && answer->result == RESOLVER_OK;
-    if (!channel->resolver->is_closing)
+    if (!resolver->is_closing)
         question->answered(question->argument, answer);
     question->is_done = true;
     if (question->is_asked)
-        free(question);
+        question_free(question);
 }
+
+/* ---- why it failed ----------------------------------------------------------------------------
+ */
+
+static void ask_why(struct question *question, int type);
+
+/* What a question for the reason came to. One for addresses that finds nothing wrong is followed
+   by one for those of the other family. */
+static void take_reason(struct question *question, int status)
+{
+    enum resolver_result reason = result_of(status);
+    enum resolver_result *result =
+        question->absolute != NULL ? &question->answer.unknown_result : &question->answer.result;
+    bool is_last = question->is_srv || question->absolute != NULL || question->type != ns_t_a;
+
+    if (is_said(reason) && !is_last && !question->resolver->is_closing) {
+        ask_why(question, ns_t_aaaa);
+        return;
+    }
+    if (!is_said(reason))
+        *result = reason;
+    else if (*result == RESOLVER_UNREACHABLE)
+        *result = RESOLVER_SERVER_FAILURE;
+    finish(question);
+}
+
+static void on_reason(void *argument, int status, int timeouts, unsigned char *message, int size)
+{
+    (void)timeouts;
+    (void)message;
+    (void)size;
+    take_reason(argument, status);
+}
+
+static void on_reason_of_addresses(void *argument, int status, int timeouts,
+                                   struct ares_addrinfo *info)
+{
+    (void)timeouts;
+    ares_freeaddrinfo(info);
+    take_reason(argument, status);
+}
+
+/* Asks once more, of the channel that tells how DNS servers fail. */
+static void ask_why(struct question *question, int type)
+{
+    struct resolver *resolver = question->resolver;
+    const struct ares_addrinfo_hints hints = {.ai_family = type == ns_t_a ? AF_INET : AF_INET6,
+                                              .ai_socktype = SOCK_STREAM,
+                                              .ai_flags = ARES_AI_NOSORT};
+
+    question->channel->questions--;
+    question->channel = dns_channels_take(resolver->channels, DNS_CHANNEL_WHY);
+    question->channel->questions++;
+    question->type = type;
+    if (question->absolute != NULL)
+        ares_query(question->channel->ares, question->absolute, ns_c_in, type, on_reason, question);
+    else if (!question->is_srv)
+        ares_getaddrinfo(question->channel->ares, question->name, NULL, &hints,
+                         on_reason_of_addresses, question);
+    else if (resolver->search)
+        ares_search(question->channel->ares, question->name, ns_c_in, type, on_reason, question);
+    else
+        ares_query(question->channel->ares, question->name, ns_c_in, type, on_reason, question);
+}
+
+/* Whether the status hides what happened: of two questions c-ares tells how the later one ended. */
+static bool is_vague(const struct question *question, int status)
+{
+    bool is_of_two = !question->is_srv && question->absolute == NULL;
+
+    return status == ARES_ECONNREFUSED ||
+           (is_of_two && (status == ARES_ETIMEOUT || status == ARES_ENODATA));
+}
+
+/* ---- addresses --------------------------------------------------------------------------------
+ */
 
 static bool is_known(const struct addr *addrs, size_t count, const struct addr *addr)
 {
@@ -409,82 +246,177 @@ static uint32_t shorter(uint32_t ttl_s, int other_s)
     return other < ttl_s ? other : ttl_s;
 }
 
-/* The addresses of the list, each once. NULL without memory. */
-static struct addr *take_addresses(const struct ares_addrinfo *info, struct resolver_answer *answer)
+/* Adds an address unless it is there already or there are too many. */
+static void add_address(struct question *question, size_t most, const struct addr *addr)
 {
-    struct addr *addrs;
+    struct resolver_answer *answer = &question->answer;
+
+    if (answer->addr_count < most && (addr->family == AF_INET || addr->family == AF_INET6) &&
+        !is_known(question->addrs, answer->addr_count, addr))
+        question->addrs[answer->addr_count++] = *addr;
+}
+
+/* The addresses of the list, each once. False without memory. */
+static bool take_addresses(struct question *question, const struct ares_addrinfo *info)
+{
+    struct resolver_answer *answer = &question->answer;
     size_t count = 0;
 
     for (const struct ares_addrinfo_node *node = info->nodes; node != NULL; node = node->ai_next)
         count++;
     count = count < RESOLVER_ADDRS_MAX ? count : RESOLVER_ADDRS_MAX;
-    addrs = calloc(count + 1, sizeof(*addrs));
-    if (addrs == NULL)
-        return NULL;
+    question->addrs = calloc(count + 1, sizeof(*question->addrs));
+    if (question->addrs == NULL)
+        return false;
     answer->ttl_s = UINT32_MAX;
     for (const struct ares_addrinfo_cname *alias = info->cnames; alias != NULL; alias = alias->next)
         answer->ttl_s = shorter(answer->ttl_s, alias->ttl);
     for (const struct ares_addrinfo_node *node = info->nodes; node != NULL; node = node->ai_next) {
-        struct addr *addr = &addrs[answer->addr_count];
+        struct addr addr;
 
         answer->ttl_s = shorter(answer->ttl_s, node->ai_ttl);
-        if (answer->addr_count == count)
-            continue;
-        addr_from_sockaddr(addr, node->ai_addr, (socklen_t)node->ai_addrlen);
-        addr->port = 0;
-        if ((addr->family == AF_INET || addr->family == AF_INET6) &&
-            !is_known(addrs, answer->addr_count, addr))
-            answer->addr_count++;
+        addr_from_sockaddr(&addr, node->ai_addr, (socklen_t)node->ai_addrlen);
+        addr.port = 0;
+        add_address(question, count, &addr);
     }
-    answer->addrs = addrs;
-    return addrs;
+    return true;
+}
+
+/* Adds what the answer for one family holds. */
+static int take_family(struct question *question, const unsigned char *message, int size)
+{
+    union {
+        struct ares_addrttl v4[RESOLVER_ADDRS_MAX];
+        struct ares_addr6ttl v6[RESOLVER_ADDRS_MAX];
+    } *found = calloc(1, sizeof(*found));
+    size_t most = question->answer.addr_count + RESOLVER_ADDRS_MAX;
+    struct addr *addrs = realloc(question->addrs, most * sizeof(*addrs));
+    int count = RESOLVER_ADDRS_MAX;
+    int status = ARES_ENOMEM;
+
+    if (addrs != NULL)
+        question->addrs = addrs;
+    if (found != NULL && addrs != NULL)
+        status = question->type == ns_t_a
+                     ? ares_parse_a_reply(message, size, NULL, found->v4, &count)
+                     : ares_parse_aaaa_reply(message, size, NULL, found->v6, &count);
+    for (int i = 0; status == ARES_SUCCESS && i < count; i++) {
+        struct addr addr = {.family = question->type == ns_t_a ? AF_INET : AF_INET6};
+
+        if (question->type == ns_t_a)
+            addr.v4 = found->v4[i].ipaddr;
+        else
+            memcpy(&addr.v6, &found->v6[i].ip6addr, sizeof(addr.v6));
+        question->answer.ttl_s = shorter(
+            question->answer.ttl_s, question->type == ns_t_a ? found->v4[i].ttl : found->v6[i].ttl);
+        add_address(question, most, &addr);
+    }
+    free(found);
+    return status;
+}
+
+/* What the question for one family alone came to. */
+static void on_family(void *argument, int status, int timeouts, unsigned char *message, int size)
+{
+    struct question *question = argument;
+
+    (void)timeouts;
+    if (status == ARES_SUCCESS)
+        status = take_family(question, message, size);
+    question->answer.unknown_result = result_of(status);
+    if (is_said(question->answer.unknown_result))
+        question->answer.unknown = 0;
+    if (is_vague(question, status) && !question->resolver->is_closing)
+        ask_why(question, question->type);
+    else
+        finish(question);
+}
+
+/* Asks for the family that is missing, by the name that was found: no search list, no file. False
+   without memory. */
+static bool ask_family(struct question *question, unsigned family, const char *found)
+{
+    question->absolute = strdup(found != NULL ? found : question->name);
+    if (question->absolute == NULL)
+        return false;
+    question->type = family == RESOLVER_IPV4 ? ns_t_a : ns_t_aaaa;
+    ares_query(question->channel->ares, question->absolute, ns_c_in, question->type, on_family,
+               question);
+    return true;
 }
 
 static void on_addresses(void *argument, int status, int timeouts, struct ares_addrinfo *info)
 {
-    struct resolver_answer answer = {.result = result_of(status)};
-    struct addr *addrs = NULL;
+    struct question *question = argument;
+    struct resolver_answer *answer = &question->answer;
+    bool is_asking = false;
 
     (void)timeouts;
-    if (answer.result == RESOLVER_OK) {
-        addrs = info == NULL ? NULL : take_addresses(info, &answer);
-        if (addrs == NULL)
-            answer.result = RESOLVER_NO_RESOURCES;
-        else if (answer.addr_count == 0)
-            answer.result = RESOLVER_NO_DATA;
+    answer->result = result_of(status);
+    if (answer->result == RESOLVER_OK && (info == NULL || !take_addresses(question, info)))
+        answer->result = RESOLVER_NO_RESOURCES;
+    else if (answer->result == RESOLVER_OK && answer->addr_count == 0)
+        answer->result = RESOLVER_NODATA;
+    if (question->resolver->is_closing) {
+        finish(question);
+    } else if (answer->result != RESOLVER_OK && is_vague(question, status)) {
+        ask_why(question, ns_t_a);
+    } else {
+        /* What /etc/hosts does not have, nobody has. */
+        if (answer->result == RESOLVER_OK && question->is_asked)
+            answer->unknown =
+                question->known & ~resolver_families(question->addrs, answer->addr_count);
+        answer->unknown_result = RESOLVER_NO_RESOURCES;
+        is_asking = answer->unknown != 0 && ask_family(question, answer->unknown, info->name);
+        if (!is_asking)
+            finish(question);
     }
-    finish(argument, &answer);
-    free(addrs);
     ares_freeaddrinfo(info);
 }
 
+/* ---- SRV records ------------------------------------------------------------------------------
+ */
+
 static void on_srv(void *argument, int status, int timeouts, unsigned char *message, int size)
 {
-    struct resolver_answer answer = {.result = result_of(status)};
+    struct question *question = argument;
+    struct resolver_answer *answer = &question->answer;
 
     (void)timeouts;
-    if (answer.result == RESOLVER_OK) {
-        answer.message = message;
-        answer.message_size = size < 0 ? 0 : (size_t)size;
+    answer->result = result_of(status);
+    if (answer->result == RESOLVER_OK) {
+        answer->message = message;
+        answer->message_size = size < 0 ? 0 : (size_t)size;
     }
-    finish(argument, &answer);
+    if (is_vague(question, status) && !question->resolver->is_closing)
+        ask_why(question, ns_t_srv);
+    else
+        finish(question);
 }
 
+/* ---- asking -----------------------------------------------------------------------------------
+ */
+
 /* A new question on the channel that takes them. NULL without memory: it is answered so. */
-static struct question *ask_begin(struct resolver *resolver, resolver_answered answered,
-                                  void *argument)
+static struct question *ask_begin(struct resolver *resolver, const char *name,
+                                  resolver_answered answered, void *argument)
 {
     static const struct resolver_answer no_memory = {.result = RESOLVER_NO_RESOURCES};
     struct question *question = calloc(1, sizeof(*question));
+    char *copy = strdup(name);
 
-    follow_conf(resolver);
-    if (question == NULL) {
+    if (question == NULL || copy == NULL) {
+        free(question);
+        free(copy);
         answered(argument, &no_memory);
         return NULL;
     }
-    *question = (struct question){
-        .channel = resolver->channels, .answered = answered, .argument = argument};
-    question->channel->pending++;
+    *question = (struct question){.resolver = resolver,
+                                  .channel = dns_channels_take(resolver->channels, DNS_CHANNEL_ASK),
+                                  .name = copy,
+                                  .answered = answered,
+                                  .argument = argument};
+    question->channel->questions++;
     resolver->pending++;
     return question;
 }
@@ -492,22 +424,23 @@ static struct question *ask_begin(struct resolver *resolver, resolver_answered a
 static void ask_done(struct resolver *resolver, struct question *question)
 {
     if (question->is_done)
-        free(question);
+        question_free(question);
     else
         question->is_asked = true;
-    arm(resolver);
+    dns_channels_arm(resolver->channels);
 }
 
-void resolver_ask_addresses(struct resolver *resolver, const char *name, resolver_answered answered,
-                            void *argument)
+void resolver_ask_addresses(struct resolver *resolver, const char *name, unsigned known,
+                            resolver_answered answered, void *argument)
 {
     /* Without ARES_AI_NOSORT each address would cost a socket, to learn which is nearest. */
     static const struct ares_addrinfo_hints hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = ARES_AI_NOSORT};
-    struct question *question = ask_begin(resolver, answered, argument);
+    struct question *question = ask_begin(resolver, name, answered, argument);
 
     if (question == NULL)
         return;
+    question->known = known;
     ares_getaddrinfo(question->channel->ares, name, NULL, &hints, on_addresses, question);
     ask_done(resolver, question);
 }
@@ -515,13 +448,39 @@ void resolver_ask_addresses(struct resolver *resolver, const char *name, resolve
 void resolver_ask_srv(struct resolver *resolver, const char *name, resolver_answered answered,
                       void *argument)
 {
-    struct question *question = ask_begin(resolver, answered, argument);
+    struct question *question = ask_begin(resolver, name, answered, argument);
 
     if (question == NULL)
         return;
-    if (resolver->options.search)
+    question->is_srv = true;
+    if (resolver->search)
         ares_search(question->channel->ares, name, ns_c_in, ns_t_srv, on_srv, question);
     else
         ares_query(question->channel->ares, name, ns_c_in, ns_t_srv, on_srv, question);
     ask_done(resolver, question);
+}
+
+struct resolver *resolver_open(struct event_base *base, const struct resolver_options *options,
+                               struct error *error)
+{
+    struct resolver *resolver = calloc(1, sizeof(*resolver));
+
+    if (resolver != NULL) {
+        resolver->search = options->search;
+        resolver->channels = dns_channels_open(base, options);
+        if (resolver->channels != NULL)
+            return resolver;
+    }
+    free(resolver);
+    error_set(error, EX_OSERR, "cannot set up the DNS resolver: out of memory");
+    return NULL;
+}
+
+void resolver_close(struct resolver *resolver)
+{
+    if (resolver == NULL)
+        return;
+    resolver->is_closing = true;
+    dns_channels_close(resolver->channels);
+    free(resolver);
 }

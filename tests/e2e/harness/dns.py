@@ -18,7 +18,7 @@ from .programs import find
 from .wait import wait_until
 
 A, CNAME, AAAA, SRV = 1, 5, 28, 33
-SERVFAIL, NXDOMAIN = 2, 3
+CODES = {"formerr": 1, "servfail": 2, "nxdomain": 3, "notimp": 4, "refused": 5}
 
 
 def labels(name):
@@ -46,11 +46,13 @@ def two_sockets():
 
 
 class ScriptedDns:
-    """`mood`: "good"; "servfail"; "silent"; "nxdomain"; "empty"; "truncated" (by UDP); "garbage"; "wrong_id";
-    "loop" (of aliases)."""
+    """`mood`: "good"; a word of CODES; "silent"; "empty"; "truncated" (by UDP); "garbage"; "wrong_id";
+    "loop" (of aliases). `failing` has another one for some types of questions."""
 
     def __init__(self):
         self.a = {}    # name: addresses
+        self.aaaa = {}
+        self.failing = {}  # type: mood, for questions of this type alone
         self.srv = {}  # name: (priority, weight, port, target)
         self.ttl = 1
         self.mood = "good"
@@ -107,24 +109,27 @@ class ScriptedDns:
         name, kind = ".".join(parts), struct.unpack(">H", question[at + 1:at + 3])[0]
         self.questions.append((name, kind))
         ident, body = question[:2], question[12:at + 5]
-        if self.mood == "silent":
+        mood = self.failing.get(kind, self.mood)
+        if mood == "silent":
             return None
-        code = {"servfail": SERVFAIL, "nxdomain": NXDOMAIN}.get(self.mood, 0)
+        code = CODES.get(mood, 0)
         records, flags = self.records(name, kind), 0x8180 | code
-        if self.mood == "wrong_id":
+        if mood == "wrong_id":
             ident = bytes([ident[0] ^ 0x55, ident[1]])
-        if self.mood in ("servfail", "nxdomain", "empty"):
+        if mood == "empty" or mood in CODES:
             records = []
-        if self.mood == "loop":
+        if mood == "loop":
             records = [record(name, CNAME, 1, labels("x.test")), record("x.test", CNAME, 1, labels(name))]
-        if not is_tcp and (self.mood == "truncated" or sum(map(len, records)) > 450):
+        if not is_tcp and (mood == "truncated" or sum(map(len, records)) > 450):
             records, flags = [], flags | 0x0200
         answer = ident + struct.pack(">HHHHH", flags, 1, len(records), 0, 0) + body + b"".join(records)
-        return answer[:6] + b"\xff\xff" + answer[8:] + b"\xc0\xff" * 9 if self.mood == "garbage" else answer
+        return answer[:6] + b"\xff\xff" + answer[8:] + b"\xc0\xff" * 9 if mood == "garbage" else answer
 
     def records(self, name, kind):
         if kind == A:
             return [record(name, A, self.ttl, socket.inet_aton(ip)) for ip in self.a.get(name, ())]
+        if kind == AAAA:
+            return [record(name, AAAA, self.ttl, socket.inet_pton(socket.AF_INET6, ip)) for ip in self.aaaa.get(name, ())]
         if kind == SRV:
             return [record(name, SRV, self.ttl, struct.pack(">HHH", *numbers) + labels(target))
                     for *numbers, target in self.srv.get(name, ())]

@@ -107,6 +107,30 @@ static void test_without_stale_an_answer_is_kept_for_ever(void **state)
     assert_false(ask_schedule_expire(&schedule, &rules, INT64_MAX - 1));
 }
 
+static void test_missing_part_is_asked_for_soon_and_does_not_renew_the_answer(void **state)
+{
+    const struct ask_rules strict = {
+        .min_ttl_ms = 1000, .max_ttl_ms = 60000, .failure_retry_ms = 2000, .stale_ms = 10000};
+    struct ask_schedule schedule = {0};
+
+    (void)state;
+    ask_schedule_succeeded(&schedule, &strict, 30, 0, 1000);
+    ask_schedule_succeeded_partly(&schedule, &strict, 30, 0, 31000);
+    assert_int_equal(schedule.due_ms, 31000 + 1800); /* the first retry, less a tenth */
+    assert_int_equal(schedule.answered_ms, 1000);
+    /* Retries get rarer; what was answered is asked for as its TTL says. */
+    for (int i = 0; i < 6; i++)
+        ask_schedule_succeeded_partly(&schedule, &strict, 5, 0, 32000);
+    assert_int_equal(schedule.due_ms, 32000 + 4500);
+    assert_true(ask_schedule_expire(&schedule, &strict, 32000));
+    ask_schedule_give_up_part(&schedule, 32000, false);
+    assert_int_equal(schedule.answered_ms, 32000);
+    assert_false(ask_schedule_expire(&schedule, &strict, 99000)); /* nothing fails */
+    ask_schedule_failed(&schedule, &strict, 0, 36500);
+    ask_schedule_give_up_part(&schedule, 36000, true);
+    assert_true(ask_schedule_expire(&schedule, &strict, 46000));
+}
+
 static void test_hurry_keeps_a_distance(void **state)
 {
     struct ask_schedule schedule = {0};
@@ -130,6 +154,7 @@ int main(void)
         cmocka_unit_test(test_long_first_retry_is_not_shortened),
         cmocka_unit_test(test_answer_expires_only_while_questions_fail),
         cmocka_unit_test(test_without_stale_an_answer_is_kept_for_ever),
+        cmocka_unit_test(test_missing_part_is_asked_for_soon_and_does_not_renew_the_answer),
         cmocka_unit_test(test_hurry_keeps_a_distance),
     };
 

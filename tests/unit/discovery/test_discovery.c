@@ -215,7 +215,7 @@ static bool has_failed_thrice(void *argument)
 {
     struct fixture *fixture = argument;
 
-    return view_of(fixture).lookups[RESOLVER_SERVER_FAILURE] >= 3;
+    return view_of(fixture).lookups[RESOLVER_SERVFAIL] >= 3;
 }
 
 static void test_broken_dns_changes_nothing(void **state)

@@ -18,11 +18,28 @@ struct fixture {
     struct dns_name *name;
     unsigned changes;
     /* What the server says. */
-    enum { SAY_ONE, SAY_TWO, SAY_FAIL, SAY_NOTHING, SAY_MANY } mood;
+    enum { SAY_ONE, SAY_TWO, SAY_FAIL, SAY_NOTHING, SAY_MANY, SAY_BOTH } mood;
+    unsigned failing_type; /* SAY_BOTH: the type whose questions end with this code */
+    unsigned failing_code;
+    const char *v4;     /* SAY_BOTH: the address */
     unsigned questions; /* about what the test asks for */
     enum name_state wanted_state;
     unsigned wanted_count;
 };
+
+static void say_both(const struct fixture *fixture, const char *name, unsigned type, unsigned id,
+                     struct message *answer)
+{
+    bool is_failing = type == fixture->failing_type;
+
+    begin_answer(answer, id, is_failing ? fixture->failing_code : RCODE_OK, name, type);
+    if (is_failing)
+        return;
+    if (type == TYPE_A)
+        put_a(answer, name, 0, fixture->v4);
+    else
+        put_aaaa(answer, name, 0, "fd00::1");
+}
 
 static void script(void *argument, const char *name, unsigned type, unsigned id, bool is_tcp,
                    struct message *answer)
@@ -32,6 +49,10 @@ static void script(void *argument, const char *name, unsigned type, unsigned id,
     (void)is_tcp;
     if (fixture->mood == SAY_NOTHING)
         return;
+    if (fixture->mood == SAY_BOTH) {
+        say_both(fixture, name, type, id, answer);
+        return;
+    }
     begin_answer(answer, id, fixture->mood == SAY_FAIL ? RCODE_SERVFAIL : RCODE_OK, name, type);
     if (fixture->mood == SAY_FAIL || type == TYPE_AAAA)
         return;
@@ -90,6 +111,7 @@ static int setup(void **state)
     assert_non_null(fixture->base);
     dns_server_open(&fixture->server, fixture->base, script, fixture);
     open_names(fixture, 0);
+    fixture->v4 = "10.0.0.1";
     *state = fixture;
     return 0;
 }
@@ -176,13 +198,104 @@ static void test_failure_keeps_the_last_answer(void **state)
     wait_for(fixture, NAME_GOOD, 1);
     fixture->mood = SAY_FAIL;
     wait_for(fixture, NAME_STALE, 1);
-    assert_int_equal(fixture->name->result, RESOLVER_SERVER_FAILURE);
+    assert_int_equal(fixture->name->result, RESOLVER_SERVFAIL);
     fixture->mood = SAY_NOTHING;
     while (fixture->name->lookups[RESOLVER_TIMEOUT] == 0)
         event_base_loop(fixture->base, EVLOOP_ONCE);
     assert_int_equal(fixture->name->state, NAME_STALE);
     fixture->mood = SAY_TWO;
     wait_for(fixture, NAME_GOOD, 2);
+}
+
+static unsigned families_of(const struct fixture *fixture)
+{
+    return resolver_families(fixture->name->addrs, fixture->name->addr_count);
+}
+
+static void test_family_whose_question_fails_stays(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        fixture->mood = SAY_BOTH;
+        fixture->failing_type = 0;
+        use(fixture, i == 0 ? "four.test" : "six.test", false);
+        wait_for(fixture, NAME_GOOD, 2);
+        fixture->failing_code = RCODE_REFUSED;
+        fixture->failing_type = i == 0 ? TYPE_AAAA : TYPE_A;
+        wait_for(fixture, NAME_STALE, 2);
+        assert_int_equal(fixture->name->result, RESOLVER_REFUSED);
+        assert_int_equal(fixture->name->kept, i == 0 ? RESOLVER_IPV6 : RESOLVER_IPV4);
+        while (fixture->name->lookups[RESOLVER_REFUSED] < 3)
+            event_base_loop(fixture->base, EVLOOP_ONCE);
+        assert_int_equal(fixture->name->addr_count, 2);
+        fixture->failing_type = 0;
+        wait_for(fixture, NAME_GOOD, 2);
+        assert_int_equal(fixture->name->kept, 0);
+    }
+}
+
+/* The other family follows the answers meanwhile. */
+static void test_family_that_answers_changes_while_the_other_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    char text[ADDR_TEXT_BYTES];
+    unsigned changes;
+
+    fixture->mood = SAY_BOTH;
+    use(fixture, "db.test", false);
+    wait_for(fixture, NAME_GOOD, 2);
+    fixture->failing_code = RCODE_SERVFAIL;
+    fixture->failing_type = TYPE_AAAA;
+    wait_for(fixture, NAME_STALE, 2);
+    changes = fixture->changes;
+    fixture->v4 = "10.0.0.9";
+    while (fixture->changes == changes)
+        event_base_loop(fixture->base, EVLOOP_ONCE);
+    assert_int_equal(fixture->name->addr_count, 2);
+    assert_string_equal(addr_text(&fixture->name->addrs[0], text), "10.0.0.9:0");
+    assert_int_equal(fixture->name->state, NAME_STALE);
+}
+
+static void test_family_that_is_really_gone_leaves_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 4; i++) {
+        char text[] = "db0.test";
+
+        text[2] = (char)('0' + i);
+        fixture->mood = SAY_BOTH;
+        fixture->failing_type = 0;
+        use(fixture, text, false);
+        wait_for(fixture, NAME_GOOD, 2);
+        fixture->failing_code = i / 2 == 0 ? RCODE_OK : RCODE_NXDOMAIN;
+        fixture->failing_type = i % 2 == 0 ? TYPE_AAAA : TYPE_A;
+        wait_for(fixture, NAME_GOOD, 1);
+        assert_int_equal(families_of(fixture), i % 2 == 0 ? RESOLVER_IPV4 : RESOLVER_IPV6);
+    }
+}
+
+/* `stale` counts for each family: the one that is answered stays. */
+static void test_kept_family_goes_in_the_end_alone(void **state)
+{
+    struct fixture *fixture = *state;
+
+    close_names(fixture);
+    open_names(fixture, 300);
+    fixture->mood = SAY_BOTH;
+    use(fixture, "db.test", false);
+    wait_for(fixture, NAME_GOOD, 2);
+    fixture->failing_code = RCODE_SERVFAIL;
+    fixture->failing_type = TYPE_AAAA;
+    wait_for(fixture, NAME_GOOD, 1);
+    assert_true(fixture->name->lookups[RESOLVER_SERVFAIL] > 0);
+    assert_int_equal(families_of(fixture), RESOLVER_IPV4);
+    assert_true(dns_name_has_expired(fixture->name));
+    /* All of it fails: the rest goes as well. */
+    fixture->mood = SAY_FAIL;
+    wait_for(fixture, NAME_FAILED, 0);
+    assert_int_equal(fixture->name->addr_count, 0);
 }
 
 static void test_stale_answer_goes_in_the_end(void **state)
@@ -272,6 +385,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_name_is_asked_for_again_and_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_order_of_addresses_is_no_change, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failure_keeps_the_last_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_family_whose_question_fails_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_family_that_answers_changes_while_the_other_is_kept,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_family_that_is_really_gone_leaves_at_once, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_kept_family_goes_in_the_end_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stale_answer_goes_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_name_that_was_never_found_is_failed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_targets_are_names_of_their_own, setup, teardown),

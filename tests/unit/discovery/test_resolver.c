@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* test_resolver.c - questions to a DNS server that does as it is told. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,12 +12,24 @@
 #include "discovery/resolver.h"
 #include "discovery/srv_answer.h"
 
+/* For a failing code: no answer at all. */
+#define SILENCE 99
+
+/* For `failures_left`: the last failure is over. */
+#define MENDED UINT_MAX
+
 struct fixture {
     struct event_base *base;
     struct dns_server server;
     struct resolver *resolver;
     unsigned answers;
     enum resolver_result result;
+    unsigned unknown;
+    enum resolver_result unknown_result;
+    unsigned failing_type; /* of half.test, with this code */
+    unsigned failing_code;
+    unsigned failures_left; /* 0: it always fails */
+    unsigned mended_questions;
     uint32_t ttl_s;
     bool from_files;
     struct addr addrs[8];
@@ -31,6 +44,8 @@ static void on_answer(void *argument, const struct resolver_answer *answer)
 
     fixture->answers++;
     fixture->result = answer->result;
+    fixture->unknown = answer->unknown;
+    fixture->unknown_result = answer->unknown_result;
     fixture->ttl_s = answer->ttl_s;
     fixture->from_files = answer->from_files;
     fixture->addr_count = answer->addr_count;
@@ -59,6 +74,25 @@ static void begin(struct fixture *fixture, unsigned id, unsigned rcode, const ch
     begin_answer(answer, id, rcode, name, type);
 }
 
+/* A name with an address of each family, unless one of the questions is to fail. */
+static void script_half(struct fixture *fixture, const char *name, unsigned type, unsigned id,
+                        struct message *answer)
+{
+    if (type == fixture->failing_type && fixture->failures_left != MENDED) {
+        if (fixture->failures_left > 0 && --fixture->failures_left == 0)
+            fixture->failures_left = MENDED;
+        if (fixture->failing_code == SILENCE)
+            answer->size = 0;
+        else
+            begin(fixture, id, fixture->failing_code, name, type, answer);
+        return;
+    }
+    if (type == TYPE_A)
+        put_a(answer, name, 60, "10.0.0.1");
+    else if (type == TYPE_AAAA)
+        put_aaaa(answer, name, 20, "fd00::1");
+}
+
 /* What the server says about each name. */
 static void script(void *argument, const char *name, unsigned type, unsigned id, bool is_tcp,
                    struct message *answer)
@@ -68,7 +102,12 @@ static void script(void *argument, const char *name, unsigned type, unsigned id,
     if (strcmp(name, "silent.test") == 0)
         return;
     begin(fixture, id, RCODE_OK, name, type, answer);
-    if (strcmp(name, "two.test") == 0 && type == TYPE_A) {
+    if (strcmp(name, "half.test") == 0 || strcmp(name, "half.example.test") == 0) {
+        script_half(fixture, name, type, id, answer);
+    } else if (strcmp(name, "fails4.test") == 0) {
+        /* No address of IPv6, and none that could be learned of IPv4. */
+        begin(fixture, id, type == TYPE_A ? RCODE_SERVFAIL : RCODE_OK, name, type, answer);
+    } else if (strcmp(name, "two.test") == 0 && type == TYPE_A) {
         put_a(answer, name, 90, "10.0.0.2");
         put_a(answer, name, 60, "10.0.0.1");
         put_a(answer, name, 60, "10.0.0.1");
@@ -99,6 +138,14 @@ static void script(void *argument, const char *name, unsigned type, unsigned id,
         begin(fixture, id, RCODE_SERVFAIL, name, type, answer);
     } else if (strcmp(name, "refused.test") == 0) {
         begin(fixture, id, RCODE_REFUSED, name, type, answer);
+    } else if (strcmp(name, "notimp.test") == 0) {
+        begin(fixture, id, RCODE_NOTIMP, name, type, answer);
+    } else if (strcmp(name, "formerr.test") == 0) {
+        begin(fixture, id, RCODE_FORMERR, name, type, answer);
+    } else if (strcmp(name, "mended.test") == 0) {
+        fixture->mended_questions++;
+        if (fixture->mended_questions <= 2)
+            begin(fixture, id, RCODE_SERVFAIL, name, type, answer);
     } else if (strcmp(name, "nowhere.test") == 0 || strcmp(name, "nowhere") == 0) {
         begin(fixture, id, RCODE_NXDOMAIN, name, type, answer);
     } else if (strcmp(name, "spoofed.test") == 0 && type == TYPE_A) {
@@ -115,7 +162,7 @@ static void script(void *argument, const char *name, unsigned type, unsigned id,
         put_srv(answer, name, 30, 20, 60, 5432, "b.db.test");
     } else if (strcmp(name, "short.example.test") == 0 && type == TYPE_A) {
         put_a(answer, name, 60, "10.0.0.7");
-    } else if (strcmp(name, "short") == 0) {
+    } else if (strcmp(name, "short") == 0 || strcmp(name, "half") == 0) {
         begin(fixture, id, RCODE_NXDOMAIN, name, type, answer);
     }
 }
@@ -157,7 +204,8 @@ static int teardown(void **state)
 static enum resolver_result ask(struct fixture *fixture, const char *name)
 {
     fixture->answers = 0;
-    resolver_ask_addresses(fixture->resolver, name, on_answer, fixture);
+    resolver_ask_addresses(fixture->resolver, name, RESOLVER_IPV4 | RESOLVER_IPV6, on_answer,
+                           fixture);
     assert_true(run_until(fixture->base, is_answered, fixture));
     assert_int_equal(fixture->answers, 1);
     assert_int_equal(resolver_pending(fixture->resolver), 0);
@@ -218,10 +266,11 @@ static void test_each_failure_has_its_result(void **state)
     static const struct {
         const char *name;
         enum resolver_result result;
-    } cases[] = {{"nowhere.test", RESOLVER_NOT_FOUND},      {"empty.test", RESOLVER_NO_DATA},
-                 {"loop.test", RESOLVER_NO_DATA},           {"fail.test", RESOLVER_SERVER_FAILURE},
-                 {"refused.test", RESOLVER_SERVER_FAILURE}, {"silent.test", RESOLVER_TIMEOUT},
-                 {"garbage.test", RESOLVER_BAD_ANSWER}};
+    } cases[] = {{"nowhere.test", RESOLVER_NXDOMAIN},   {"empty.test", RESOLVER_NODATA},
+                 {"loop.test", RESOLVER_NODATA},        {"fail.test", RESOLVER_SERVFAIL},
+                 {"refused.test", RESOLVER_REFUSED},    {"notimp.test", RESOLVER_NOTIMP},
+                 {"formerr.test", RESOLVER_FORMERR},    {"silent.test", RESOLVER_TIMEOUT},
+                 {"garbage.test", RESOLVER_BAD_ANSWER}, {"fails4.test", RESOLVER_SERVFAIL}};
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -238,6 +287,113 @@ static void test_answers_with_a_wrong_id_or_question_do_not_count(void **state)
     assert_int_equal(ask(fixture, "other.test"), RESOLVER_TIMEOUT);
 }
 
+/* The servers are asked each, so the one that knows is not hidden by the one that fails. */
+static void test_failed_servers_are_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    char servers[64];
+    const struct resolver_options options = {.servers = servers, .timeout_ms = 200, .attempts = 1};
+
+    snprintf(servers, sizeof(servers), "127.0.0.1:1,%s", fixture->server.address);
+    resolver_close(fixture->resolver);
+    open_resolver(fixture, &options);
+    assert_int_equal(ask(fixture, "two.test"), RESOLVER_OK);
+    assert_int_equal(fixture->addr_count, 2);
+}
+
+static void test_failure_of_a_server_that_has_recovered_is_one_still(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct resolver_options options = {
+        .servers = fixture->server.address, .timeout_ms = 2000, .attempts = 1};
+
+    resolver_close(fixture->resolver);
+    open_resolver(fixture, &options);
+    assert_int_equal(ask(fixture, "mended.test"), RESOLVER_SERVER_FAILURE);
+}
+
+static void test_failure_of_srv_records_has_its_result(void **state)
+{
+    static const struct {
+        const char *name;
+        enum resolver_result result;
+    } cases[] = {{"nowhere.test", RESOLVER_NXDOMAIN},
+                 {"empty.test", RESOLVER_NODATA},
+                 {"fail.test", RESOLVER_SERVFAIL},
+                 {"refused.test", RESOLVER_REFUSED},
+                 {"silent.test", RESOLVER_TIMEOUT}};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        print_message("%s\n", cases[i].name);
+        fixture->answers = 0;
+        resolver_ask_srv(fixture->resolver, cases[i].name, on_answer, fixture);
+        assert_true(run_until(fixture->base, is_answered, fixture));
+        assert_int_equal(fixture->result, cases[i].result);
+    }
+}
+
+static void test_known_family_whose_question_fails_is_unknown(void **state)
+{
+    static const struct {
+        unsigned code;
+        enum resolver_result result;
+    } cases[] = {{RCODE_SERVFAIL, RESOLVER_SERVFAIL},
+                 {RCODE_REFUSED, RESOLVER_REFUSED},
+                 {SILENCE, RESOLVER_TIMEOUT}};
+    struct fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 6; i++) {
+        fixture->failing_type = i % 2 == 0 ? TYPE_AAAA : TYPE_A;
+        fixture->failing_code = cases[i / 2].code;
+        assert_int_equal(ask(fixture, "half.test"), RESOLVER_OK);
+        assert_int_equal(fixture->addr_count, 1);
+        assert_int_equal(fixture->addrs[0].family, i % 2 == 0 ? AF_INET : AF_INET6);
+        assert_int_equal(fixture->unknown, i % 2 == 0 ? RESOLVER_IPV6 : RESOLVER_IPV4);
+        assert_int_equal(fixture->unknown_result, cases[i / 2].result);
+    }
+}
+
+static void test_known_family_that_is_really_gone_is_not_unknown(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (unsigned i = 0; i < 4; i++) {
+        fixture->failing_type = i % 2 == 0 ? TYPE_AAAA : TYPE_A;
+        fixture->failing_code = i / 2 == 0 ? RCODE_OK : RCODE_NXDOMAIN;
+        assert_int_equal(ask(fixture, "half.test"), RESOLVER_OK);
+        assert_int_equal(fixture->addr_count, 1);
+        assert_int_equal(fixture->unknown, 0);
+    }
+}
+
+/* Nothing more is asked for when nothing is missing. */
+static void test_known_families_cost_no_question(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(ask(fixture, "half.test"), RESOLVER_OK);
+    assert_int_equal(fixture->addr_count, 2);
+    assert_int_equal(fixture->server.questions, 2);
+}
+
+static void test_missing_family_is_added_when_it_answers_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct resolver_options options = {
+        .servers = fixture->server.address, .timeout_ms = 5000, .attempts = 1};
+
+    resolver_close(fixture->resolver);
+    open_resolver(fixture, &options);
+    fixture->failing_type = TYPE_AAAA;
+    fixture->failing_code = RCODE_SERVFAIL;
+    fixture->failures_left = 1;
+    assert_int_equal(ask(fixture, "half.test"), RESOLVER_OK);
+    assert_int_equal(fixture->addr_count, 2);
+    assert_int_equal(fixture->unknown, 0);
+    assert_int_equal(fixture->ttl_s, 20);
+}
+
 static void test_dead_dns_server_is_a_failure(void **state)
 {
     struct fixture *fixture = *state;
@@ -246,8 +402,7 @@ static void test_dead_dns_server_is_a_failure(void **state)
 
     resolver_close(fixture->resolver);
     open_resolver(fixture, &options);
-    assert_true(ask(fixture, "two.test") == RESOLVER_SERVER_FAILURE ||
-                fixture->result == RESOLVER_TIMEOUT);
+    assert_int_equal(ask(fixture, "two.test"), RESOLVER_UNREACHABLE);
 }
 
 static void test_srv_records_are_asked_for(void **state)
@@ -274,7 +429,7 @@ static void test_closing_forgets_questions(void **state)
 {
     struct fixture *fixture = *state;
 
-    resolver_ask_addresses(fixture->resolver, "silent.test", on_answer, fixture);
+    resolver_ask_addresses(fixture->resolver, "silent.test", 0, on_answer, fixture);
     resolver_ask_srv(fixture->resolver, "silent.test", on_answer, fixture);
     assert_int_equal(resolver_pending(fixture->resolver), 2);
     resolver_close(fixture->resolver);
@@ -311,11 +466,37 @@ static void test_changed_resolv_conf_counts(void **state)
     assert_int_not_equal(ask(fixture, "short"), RESOLVER_OK);
     write_conf(path, "nameserver 127.0.0.1\nsearch nothing.test example.test\n");
     /* A question that is out lives on with the old one. */
-    resolver_ask_addresses(fixture->resolver, "silent.test", on_answer, fixture);
+    resolver_ask_addresses(fixture->resolver, "silent.test", 0, on_answer, fixture);
     event_base_loopexit(fixture->base, &pause);
     event_base_dispatch(fixture->base);
     assert_int_equal(ask(fixture, "short"), RESOLVER_OK);
     assert_int_equal(fixture->addr_count, 1);
+    unlink(path);
+}
+
+/* The search list has a name of the other family for the next suffix, which is another host. */
+static void test_missing_family_is_asked_for_by_the_name_that_was_found(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[] = "/tmp/culvert-test-XXXXXX";
+    int fd = mkstemp(path);
+    struct resolver_options options = {.servers = fixture->server.address,
+                                       .timeout_ms = 200,
+                                       .attempts = 1,
+                                       .search = true,
+                                       .resolv_conf = path};
+
+    assert_true(fd != -1);
+    close(fd);
+    write_conf(path, "nameserver 127.0.0.1\nsearch example.test test\n");
+    resolver_close(fixture->resolver);
+    open_resolver(fixture, &options);
+    fixture->failing_type = TYPE_AAAA;
+    fixture->failing_code = RCODE_OK;
+    assert_int_equal(ask(fixture, "half"), RESOLVER_OK);
+    assert_int_equal(fixture->addr_count, 1);
+    assert_int_equal(fixture->unknown, 0);
+    assert_int_equal(fixture->server.questions, 3);
     unlink(path);
 }
 
@@ -330,6 +511,20 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_truncated_answer_is_fetched_by_tcp, setup, teardown),
         cmocka_unit_test_setup_teardown(test_each_failure_has_its_result, setup, teardown),
         cmocka_unit_test_setup_teardown(test_answers_with_a_wrong_id_or_question_do_not_count,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failed_servers_are_passed_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failure_of_a_server_that_has_recovered_is_one_still,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failure_of_srv_records_has_its_result, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_known_family_whose_question_fails_is_unknown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_known_family_that_is_really_gone_is_not_unknown, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_known_families_cost_no_question, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_missing_family_is_added_when_it_answers_alone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_missing_family_is_asked_for_by_the_name_that_was_found,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_dead_dns_server_is_a_failure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_srv_records_are_asked_for, setup, teardown),
