@@ -36,7 +36,6 @@ void ask_schedule_succeeded(struct ask_schedule *schedule, const struct ask_rule
     schedule->ttl_ms = clamp_ttl(rules, ttl_s);
     schedule->answered_ms = now_ms;
     schedule->retry_ms = 0;
-    schedule->was_answered = true;
     schedule->due_ms = now_ms + greater(spread(schedule->ttl_ms, random), rules->min_ttl_ms);
 }
 
@@ -49,7 +48,6 @@ void ask_schedule_failed(struct ask_schedule *schedule, const struct ask_rules *
         schedule->retry_ms = rules->failure_retry_ms;
     schedule->due_ms = now_ms + spread(schedule->retry_ms, random);
     schedule->retry_ms = smaller(schedule->retry_ms * 2, longest);
-    schedule->was_answered = true;
 }
 
 void ask_schedule_succeeded_partly(struct ask_schedule *schedule, const struct ask_rules *rules,

@@ -35,7 +35,6 @@ struct ask_schedule {
     int64_t answered_ms; /* the last good answer; 0: none, or none that still holds */
     int64_t ttl_ms;      /* of that answer, within the bounds */
     int64_t retry_ms;    /* failing: the wait behind the next failure; 0: not failing */
-    bool was_answered;   /* at least one question has ended */
 };
 
 /* A question goes out. */

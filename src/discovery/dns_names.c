@@ -73,10 +73,18 @@ static void tell(struct dns_names *names)
 /* ---- answers ----------------------------------------------------------------------------------
  */
 
+/* Without another user the name goes soon. */
+static void drop_user(struct dns_name *name)
+{
+    assert(name->users > 0);
+    if (--name->users == 0)
+        ring_at(name->names, 0);
+}
+
 static void drop_targets(struct dns_name **targets, unsigned count)
 {
     for (unsigned i = 0; targets != NULL && i < count; i++)
-        dns_names_drop(targets[i]);
+        drop_user(targets[i]);
     free(targets);
 }
 
@@ -508,13 +516,6 @@ struct dns_name *dns_names_use(struct dns_names *names, const char *text, bool i
     }
     ring_at(names, 0);
     return name;
-}
-
-void dns_names_drop(struct dns_name *name)
-{
-    assert(name->users > 0);
-    if (--name->users == 0)
-        ring_at(name->names, 0);
 }
 
 void dns_names_hurry(struct dns_name *name)

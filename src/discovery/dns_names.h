@@ -79,9 +79,6 @@ void dns_names_destroy(struct dns_names *names);
 /* The name, asked for from now on: it belongs to the table. NULL without memory. */
 struct dns_name *dns_names_use(struct dns_names *names, const char *text, bool is_srv,
                                bool is_target);
-/* The user has no interest any more; without another the name goes soon. */
-void dns_names_drop(struct dns_name *name);
-
 /* Its answer may be out of date: asks soon, for an SRV name's targets, too. */
 void dns_names_hurry(struct dns_name *name);
 

@@ -20,7 +20,6 @@
 struct resolver {
     struct dns_channels *channels;
     bool search;
-    unsigned pending;
     bool is_closing;
 };
 
@@ -73,11 +72,6 @@ const char *resolver_result_text(enum resolver_result result)
 const char *resolver_library_version(void)
 {
     return ares_version(NULL);
-}
-
-unsigned resolver_pending(const struct resolver *resolver)
-{
-    return resolver->pending;
 }
 
 unsigned resolver_families(const struct addr *addrs, size_t count)
@@ -144,7 +138,6 @@ static void finish(struct question *question)
     struct resolver_answer *answer = &question->answer;
 
     question->channel->questions--;
-    resolver->pending--;
     answer->addrs = question->addrs;
     answer->from_files = !question->is_asked && answer->result == RESOLVER_OK;
     if (!resolver->is_closing)
@@ -417,7 +410,6 @@ static struct question *ask_begin(struct resolver *resolver, const char *name,
                                   .answered = answered,
                                   .argument = argument};
     question->channel->questions++;
-    resolver->pending++;
     return question;
 }
 

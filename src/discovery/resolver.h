@@ -94,9 +94,6 @@ void resolver_ask_addresses(struct resolver *resolver, const char *name, unsigne
 void resolver_ask_srv(struct resolver *resolver, const char *name, resolver_answered answered,
                       void *argument);
 
-/* How many questions wait for an answer. */
-unsigned resolver_pending(const struct resolver *resolver);
-
 /* The version of c-ares in use. */
 const char *resolver_library_version(void);
 

@@ -208,7 +208,6 @@ static enum resolver_result ask(struct fixture *fixture, const char *name)
                            fixture);
     assert_true(run_until(fixture->base, is_answered, fixture));
     assert_int_equal(fixture->answers, 1);
-    assert_int_equal(resolver_pending(fixture->resolver), 0);
     return fixture->result;
 }
 
@@ -431,7 +430,6 @@ static void test_closing_forgets_questions(void **state)
 
     resolver_ask_addresses(fixture->resolver, "silent.test", 0, on_answer, fixture);
     resolver_ask_srv(fixture->resolver, "silent.test", on_answer, fixture);
-    assert_int_equal(resolver_pending(fixture->resolver), 2);
     resolver_close(fixture->resolver);
     fixture->resolver = NULL;
     assert_int_equal(fixture->answers, 0);
