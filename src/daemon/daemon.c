@@ -208,6 +208,18 @@ static bool give_control_socket(const struct daemon *daemon, struct error *error
            privileges_give_file(&daemon->identity, path, !has_group, error);
 }
 
+static bool open_dns(struct daemon *daemon, struct error *error)
+{
+    struct dns_watch_options options = {.snapshot = daemon->snapshot,
+                                        .shared = worker_group_shared(daemon->group),
+                                        .checker = daemon->checker,
+                                        .ends = daemon->ends};
+
+    options.bound = worker_group_bound(daemon->group, &options.bound_count);
+    daemon->dns = dns_watch_open(daemon->base, &options, error);
+    return daemon->dns != NULL;
+}
+
 /* Sockets first, with the rights of the start; then threads, with those that stay. */
 static bool open_process(struct daemon *daemon, struct error *error)
 {
@@ -230,9 +242,7 @@ static bool open_process(struct daemon *daemon, struct error *error)
     daemon->checker = checks_open(daemon->base, daemon->snapshot, daemon->ends, error);
     if (daemon->checker == NULL)
         return false;
-    daemon->dns = dns_watch_open(daemon->base, daemon->snapshot, worker_group_shared(daemon->group),
-                                 daemon->checker, daemon->ends, error);
-    if (daemon->dns == NULL)
+    if (!open_dns(daemon, error))
         return false;
     fill_view(daemon);
     daemon->api = http_api_open(daemon->base, &daemon->view, error);

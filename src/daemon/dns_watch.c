@@ -8,13 +8,13 @@
 #include <sysexits.h>
 
 #include "core/clock.h"
+#include "core/log.h"
 #include "pool/server_change.h"
 #include "worker/publish.h"
+#include "daemon/loop_check.h"
 
 struct dns_watch {
-    struct worker_shared *shared;
-    struct checker *checker;
-    struct server_ends *ends;
+    struct dns_watch_options options;
     struct discovery *discovery; /* NULL: nothing to look up */
 };
 
@@ -22,11 +22,46 @@ static bool publish(void *argument, struct pool *pool)
 {
     struct dns_watch *watch = argument;
 
-    checker_pool_changed(watch->checker, pool);
-    if (!worker_publish_members(watch->shared, pool))
+    checker_pool_changed(watch->options.checker, pool);
+    if (!worker_publish_members(watch->options.shared, pool))
         return false;
     pool_queue_changed(pool); /* who waits may find a place on a new server */
     return true;
+}
+
+/* A server that is culvert itself. It stays: the limits of connections end the circle, and the next
+   answer may be a better one. */
+static void warn_of_loop(const struct dns_watch *watch, const struct pool *pool,
+                         const struct server *server)
+{
+    const struct dns_watch_options *options = &watch->options;
+    const struct listener_config *listener = loop_check_find(
+        options->snapshot, options->bound, options->bound_count, pool, &server->addr);
+    char addr[ADDR_TEXT_BYTES];
+    struct log_event event;
+
+    if (listener == NULL)
+        return;
+    log_event_begin(&event, LOG_WARN, "dns_loop");
+    log_event_string(&event, "listener", listener->name);
+    log_event_string(&event, "pool", pool->name);
+    log_event_string(&event, "server", server->name);
+    log_event_string(&event, "server_addr", server_addr_text(server, addr));
+    log_event_string(&event, "message",
+                     "the name leads to the listener itself: each session would open another one");
+    log_event_post(&event);
+}
+
+/* The checks first: they say what the server is to begin with. */
+static void on_came(void *argument, struct pool *pool, struct server *server, bool joins)
+{
+    struct dns_watch *watch = argument;
+
+    warn_of_loop(watch, pool, server);
+    checker_pool_changed(watch->options.checker, pool);
+    if (joins)
+        server_change_note(pool, server, SERVER_STATE_DOWN, SERVER_CAUSE_DNS, "new in the answer",
+                           clock_now_ms());
 }
 
 static void on_gone(void *argument, struct pool *pool, struct server *server,
@@ -36,19 +71,20 @@ static void on_gone(void *argument, struct pool *pool, struct server *server,
 
     server_change_note(pool, server, from, SERVER_CAUSE_DNS, "not in the answer any more",
                        clock_now_ms());
-    server_end_begin(watch->ends, pool, server, pool->options.on_remove);
+    server_end_begin(watch->options.ends, pool, server, pool->options.on_remove);
 }
 
-struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snapshot,
-                                 struct worker_shared *shared, struct checker *checker,
-                                 struct server_ends *ends, struct error *error)
+struct dns_watch *dns_watch_open(struct event_base *base, const struct dns_watch_options *options,
+                                 struct error *error)
 {
+    const struct snapshot *snapshot = options->snapshot;
     struct dns_watch *watch = calloc(1, sizeof(*watch));
-    const struct discovery_options options = {
+    const struct discovery_options discovery = {
         .dns = &snapshot->dns,
         .sources = snapshot->sources,
         .source_count = snapshot->source_count,
         .publish = publish,
+        .came = on_came,
         .gone = on_gone,
         .argument = watch,
     };
@@ -57,12 +93,10 @@ struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snaps
         error_set(error, EX_OSERR, "out of memory");
         return NULL;
     }
-    watch->shared = shared;
-    watch->checker = checker;
-    watch->ends = ends;
+    watch->options = *options;
     if (snapshot->source_count == 0)
         return watch;
-    watch->discovery = discovery_open(base, &options, error);
+    watch->discovery = discovery_open(base, &discovery, error);
     if (watch->discovery != NULL)
         return watch;
     free(watch);

@@ -12,6 +12,7 @@
 #include "health/checker.h"
 #include "config/snapshot.h"
 #include "worker/worker.h"
+#include "admin/http_api.h"
 #include "daemon/server_end.h"
 
 /* How long the start waits for the first answers. */
@@ -19,11 +20,20 @@
 
 struct dns_watch;
 
+/* All borrowed. */
+struct dns_watch_options {
+    struct snapshot *snapshot;
+    struct worker_shared *shared;
+    struct checker *checker; /* may be NULL */
+    struct server_ends *ends;
+    const struct bound_addr *bound; /* where culvert listens */
+    unsigned bound_count;
+};
+
 /* Asks for the names of all server lines, if there are any. The snapshot and the workers must
    outlive it. NULL with the error set otherwise. */
-struct dns_watch *dns_watch_open(struct event_base *base, struct snapshot *snapshot,
-                                 struct worker_shared *shared, struct checker *checker,
-                                 struct server_ends *ends, struct error *error);
+struct dns_watch *dns_watch_open(struct event_base *base, const struct dns_watch_options *options,
+                                 struct error *error);
 
 /* Once no worker runs any more: they tell of failed connects by a descriptor that this closes. NULL
    is allowed. */

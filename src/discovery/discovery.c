@@ -46,7 +46,6 @@ struct discovery {
     struct dns_names *names;
     struct source *sources;
     bool *is_unpublished; /* by pool index */
-    unsigned pool_indexes;
     struct event *apply;
     struct event *forget;
     struct event *failures; /* a worker says that a connect to a discovered server failed */
@@ -178,10 +177,20 @@ static void on_removed(void *argument, struct pool *pool, struct server *server,
         discovery->options.gone(discovery->options.argument, pool, server, from);
 }
 
+static void on_added(void *argument, struct pool *pool, struct server *server, bool joins)
+{
+    struct discovery *discovery = argument;
+
+    if (discovery->options.came != NULL)
+        discovery->options.came(discovery->options.argument, pool, server, joins);
+}
+
 /* An SRV name whose targets have all lost their addresses is as good as one without an answer: the
    servers stay while the targets' look-ups fail and `stale` allows. */
 static void apply_source(struct discovery *discovery, struct source *source)
 {
+    const struct update_hooks hooks = {
+        .added = on_added, .removed = on_removed, .argument = discovery};
     struct pool_changes changes;
     struct wanted_server *wanted;
     unsigned count;
@@ -190,8 +199,7 @@ static void apply_source(struct discovery *discovery, struct source *source)
         return;
     wanted = list_wanted(discovery, source, &count);
     if (wanted != NULL && !is_too_few(source, count) &&
-        pool_update_apply(&source->group, wanted, count, clock_now_ms(), on_removed, discovery,
-                          &changes)) {
+        pool_update_apply(&source->group, wanted, count, clock_now_ms(), &hooks, &changes)) {
         log_changes(source, &changes);
         discovery->is_unpublished[source->config->pool->index] = true;
     }

@@ -51,6 +51,8 @@ struct discovery_options {
     /* A pool's servers have changed: sessions are to choose from them. False: not now, again soon.
      */
     bool (*publish)(void *argument, struct pool *pool);
+    /* A server has come, before it is published: it joins others, unless it is among the first. */
+    void (*came)(void *argument, struct pool *pool, struct server *server, bool joins);
     /* A server was removed, which was `from` before; its sessions are to end as its pool's
        on_remove says. */
     void (*gone)(void *argument, struct pool *pool, struct server *server, enum server_state from);

@@ -40,7 +40,7 @@ static bool is_wanted(const struct wanted_server *wanted, unsigned count, const 
 }
 
 static void remove_unwanted(struct server_group *group, const struct wanted_server *wanted,
-                            unsigned count, int64_t now_ms, server_removed removed, void *argument,
+                            unsigned count, int64_t now_ms, const struct update_hooks *hooks,
                             struct pool_changes *changes)
 {
     unsigned kept = 0;
@@ -54,8 +54,8 @@ static void remove_unwanted(struct server_group *group, const struct wanted_serv
             continue;
         }
         pool_remove_server(group->pool, server, now_ms);
-        if (removed != NULL)
-            removed(argument, group->pool, server, from);
+        if (hooks->removed != NULL)
+            hooks->removed(hooks->argument, group->pool, server, from);
         changes->removed++;
     }
     group->count = kept;
@@ -95,24 +95,23 @@ static struct server *add(struct server_group *group, const struct wanted_server
     return server;
 }
 
-/* A server that joins others is news; the first ones are what the pool begins with. */
-static void tell_of(const struct server_group *group, struct server *server, int64_t now_ms)
+/* The first servers are what the pool begins with; one that joins others starts slowly. */
+static void tell_of(const struct server_group *group, struct server *server, int64_t now_ms,
+                    const struct update_hooks *hooks)
 {
-    if (!group->was_filled) {
-        server_change_mark(server, SERVER_CAUSE_DNS, now_ms);
-        return;
-    }
-    atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
-    server_change_note(group->pool, server, SERVER_STATE_DOWN, SERVER_CAUSE_DNS,
-                       "new in the answer", now_ms);
+    server_change_mark(server, SERVER_CAUSE_DNS, now_ms);
+    if (group->was_filled)
+        atomic_store_explicit(&server->up_since_ms, now_ms, memory_order_relaxed);
+    if (hooks->added != NULL)
+        hooks->added(hooks->argument, group->pool, server, group->was_filled);
 }
 
 bool pool_update_apply(struct server_group *group, const struct wanted_server *wanted,
-                       unsigned count, int64_t now_ms, server_removed removed, void *argument,
+                       unsigned count, int64_t now_ms, const struct update_hooks *hooks,
                        struct pool_changes *changes)
 {
     *changes = (struct pool_changes){0};
-    remove_unwanted(group, wanted, count, now_ms, removed, argument, changes);
+    remove_unwanted(group, wanted, count, now_ms, hooks, changes);
     struct server **servers =
         realloc(group->servers, (group->count + count + 1) * sizeof(struct server *));
     if (servers == NULL) {
@@ -133,7 +132,7 @@ bool pool_update_apply(struct server_group *group, const struct wanted_server *w
             changes->refused++;
             continue;
         }
-        tell_of(group, server, now_ms);
+        tell_of(group, server, now_ms, hooks);
         group->servers[group->count++] = server;
         changes->added++;
     }

@@ -41,9 +41,15 @@ struct server_group {
     bool was_filled; /* servers that come from now on join others: slow_start counts for them */
 };
 
-/* Called for each server that was removed; `from` is what it was before. */
-typedef void (*server_removed)(void *argument, struct pool *pool, struct server *server,
-                               enum server_state from);
+/* Who is told of each server; each may be NULL. */
+struct update_hooks {
+    /* It was added, and joins others unless the group was empty so far. */
+    void (*added)(void *argument, struct pool *pool, struct server *server, bool joins);
+    /* It was removed; `from` is what it was before. */
+    void (*removed)(void *argument, struct pool *pool, struct server *server,
+                    enum server_state from);
+    void *argument;
+};
 
 /*
  * Makes the group's servers those that are wanted: adds, removes, and takes over weights. An
@@ -51,7 +57,7 @@ typedef void (*server_removed)(void *argument, struct pool *pool, struct server 
  * nothing has changed.
  */
 bool pool_update_apply(struct server_group *group, const struct wanted_server *wanted,
-                       unsigned count, int64_t now_ms, server_removed removed, void *argument,
+                       unsigned count, int64_t now_ms, const struct update_hooks *hooks,
                        struct pool_changes *changes);
 
 /* Frees the array, not the servers. */

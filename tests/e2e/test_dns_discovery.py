@@ -7,7 +7,7 @@ from harness.culvert import run_culvert
 from harness.dns import AAAA, A, Dnsmasq, ScriptedDns
 from harness.peer import FIN, RST, Listener, connect
 from harness.programs import needs
-from harness.wait import limit, stays_true, wait_until
+from harness.wait import SLOW, limit, stays_true, wait_until
 
 # Soon, so that no test waits long: a TTL counts as 200 ms at least. A server that answers has its time to do so; where one
 # does not, tests wait for SHORT.
@@ -110,7 +110,7 @@ def test_last_good_answer_outlives_bad_ones(culvert, mood, result):
 
 
 def test_unreachable_dns_is_told_as_that(culvert):
-    relay = culvert({"dns": {"servers": "127.0.0.1:1", **SOON}, "listen main": {"bind": "127.0.0.1:0", "server": "db.test:80"}})
+    relay = culvert({"dns": {"servers": "127.0.0.1:1", **SOON, "timeout": "2s"}, "listen main": {"bind": "127.0.0.1:0", "server": "db.test:80"}})
     wait_state(relay, "db.test", "failed")
     assert names(relay)["db.test"]["result"] == "unreachable"
     record = relay.wait_record(lambda one: one.get("event") == "dns_failed", 5, "the failure in the log")
@@ -257,6 +257,38 @@ def test_failed_connect_looks_again_at_once(culvert):
         client, conn = echo(relay, second)
         client.discard()
         conn.discard()
+
+
+@pytest.mark.parametrize("mood", ["servfail", "garbage", "loop", "silent"])
+def test_broken_dns_costs_no_processor_time(culvert, mood):
+    """DN2: less than a hundredth of a processor, measured as processor time, with retries far closer than the default's."""
+    with ScriptedDns() as dns:
+        dns.a["db.test"] = ["127.0.0.1"]
+        relay = culvert(sections(dns, "db db.test:80", timeout=SHORT))
+        wait_servers(relay, ["db@127.0.0.1:80"])
+        dns.mood = mood
+        began, used = time.monotonic(), relay.cpu_s()
+        before = len(dns.questions)
+        wait_until(lambda: time.monotonic() - began > 3 and len(dns.questions) - before >= 6, 30, "questions for three seconds")
+        used, passed = relay.cpu_s() - used, time.monotonic() - began
+        assert used < 0.01 * SLOW * passed, f"{used:.3f} s of processor time in {passed:.1f} s"
+
+
+def test_server_that_joins_begins_as_its_checks_say(culvert):
+    """initial = down: the log does not call it up before a check does."""
+    first, second = Listener(host="127.0.0.1"), Listener(host="127.0.0.2", listening=False)
+    port = first.port
+    with ScriptedDns() as dns:
+        dns.a["db.test"] = ["127.0.0.1"]
+        relay = culvert({**sections(dns, f"db db.test:{port}", pool={"health": "h"}),
+                         "health h": {"type": "tcp", "initial": "down", "interval": "1s", "timeout": "1s", "down_interval": "1s"}})
+        joined = f"db@127.0.0.2:{port}"
+        wait_servers(relay, [f"db@127.0.0.1:{port}"])
+        wait_until(lambda: servers(relay)[f"db@127.0.0.1:{port}"]["state"] == "up", 15, "the first server to be up")
+        dns.a["db.test"].append("127.0.0.2")
+        wait_until(lambda: joined in servers(relay), 15, "the second server")
+        stays_true(lambda: servers(relay)[joined]["state"] == "down", 1.5, "a server that no check has found")
+        assert not [one for one in relay.records() if one.get("event") == "server_state" and one.get("server") == joined]
 
 
 def test_dead_dns_delays_no_session(culvert):

@@ -15,6 +15,7 @@ struct fixture {
     struct config *config;
     struct snapshot *snapshot;
     struct worker_shared shared; /* without workers: nobody has to be told */
+    struct bound_addr bound;
     struct dns_watch *watch;
 };
 
@@ -29,8 +30,12 @@ static void open_watch(struct fixture *fixture, const char *ini)
     assert_true(config_is_valid(fixture->config));
     fixture->snapshot = config_snapshot(fixture->config);
     assert_non_null(fixture->snapshot);
-    fixture->watch =
-        dns_watch_open(fixture->base, fixture->snapshot, &fixture->shared, NULL, NULL, &error);
+    const struct dns_watch_options options = {.snapshot = fixture->snapshot,
+                                              .shared = &fixture->shared,
+                                              .bound = &fixture->bound,
+                                              .bound_count = 1};
+
+    fixture->watch = dns_watch_open(fixture->base, &options, &error);
     assert_non_null(fixture->watch);
 }
 

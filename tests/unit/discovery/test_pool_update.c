@@ -14,6 +14,8 @@ struct fixture {
     struct server_group group;
     struct pool_changes changes;
     unsigned gone;
+    unsigned first;         /* servers that were added to none */
+    unsigned joined;        /* to others */
     enum server_state from; /* of the last one that went */
 };
 
@@ -59,10 +61,20 @@ static struct wanted_server want(const char *ip, int weight)
     return wanted;
 }
 
+static void on_added(void *argument, struct pool *pool, struct server *server, bool joins)
+{
+    (void)argument;
+    assert_ptr_equal(pool, fixture.group.pool);
+    assert_false(server->is_removed);
+    fixture.first += !joins;
+    fixture.joined += joins;
+}
+
+static const struct update_hooks hooks = {.added = on_added, .removed = on_removed};
+
 static bool apply(const struct wanted_server *wanted, unsigned count, int64_t now_ms)
 {
-    return pool_update_apply(&fixture.group, wanted, count, now_ms, on_removed, NULL,
-                             &fixture.changes);
+    return pool_update_apply(&fixture.group, wanted, count, now_ms, &hooks, &fixture.changes);
 }
 
 static void test_answer_becomes_servers_and_once_only(void **state)
@@ -90,6 +102,11 @@ static void test_what_is_not_wanted_any_more_goes(void **state)
     assert_true(apply(wanted, 1, 2));
     assert_int_equal(fixture.changes.removed, 1);
     assert_int_equal(fixture.gone, 1);
+    assert_int_equal(fixture.first, 2);
+    assert_int_equal(fixture.joined, 0);
+    assert_true(apply(wanted, 2, 2));
+    assert_int_equal(fixture.joined, 1);
+    assert_true(apply(wanted, 1, 2));
     assert_int_equal(fixture.from, SERVER_STATE_UP);
     fixture.group.servers[0]->health = SERVER_EJECTED;
     atomic_store(&fixture.pool.out_count, 1);
