@@ -9,6 +9,7 @@
 
 #include "core/file_stamp.h"
 #include "config/value.h"
+#include "core/fault.h"
 
 static bool add_all(struct prefix_array *array, const struct prefix_array *more)
 {
@@ -162,7 +163,7 @@ enum address_look address_source_look(struct address_source *source, bool force,
         free(stamps);
         return ADDRESSES_UNCHANGED;
     }
-    if (read_files(source, stamps, &all, &is_settled, error)) {
+    if (read_files(source, stamps, &all, &is_settled, error) || fault_is(FAULT_LIST_TAKE_BROKEN)) {
         is_good = build(source, &all, &set, error);
         is_settled = is_good;
     }

@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "core/fault.h"
+
 struct snapshot *snapshot_ref(struct snapshot *snapshot)
 {
     atomic_fetch_add_explicit(&snapshot->references, 1, memory_order_relaxed);
@@ -111,6 +113,9 @@ unsigned snapshot_tally(const struct snapshot *snapshot, const struct listener_c
 bool listener_admits(const struct listener_config *listener, const struct addr *client)
 {
     if (client->family == AF_UNIX)
+        return true;
+    if (fault_is(FAULT_RULES_ALLOW_FIRST) && listener->allow != NULL &&
+        address_list_contains(listener->allow, client))
         return true;
     if (listener->deny != NULL && address_list_contains(listener->deny, client))
         return false;

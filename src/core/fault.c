@@ -39,6 +39,21 @@ static const char *const words[FAULT_COUNT] = {
     [FAULT_TLS_TRUST_ANYBODY] = "tls_trust_anybody",
     [FAULT_HELLO_ANY_BYTE] = "hello_any_byte",
     [FAULT_LOG_RAW] = "log_raw",
+    [FAULT_PROXY_TRUST_ANYBODY] = "proxy_trust_anybody",
+    [FAULT_PROXY_LONG_LINE] = "proxy_long_line",
+    [FAULT_PROXY_LONG_HEADER] = "proxy_long_header",
+    [FAULT_PROXY_ANY_CHECKSUM] = "proxy_any_checksum",
+    [FAULT_PROXY_LOCAL_ADDRESS] = "proxy_local_address",
+    [FAULT_PACE_NEVER_EMPTY] = "pace_never_empty",
+    [FAULT_PACE_NEVER_REFILL] = "pace_never_refill",
+    [FAULT_QUEUE_NEVER_CALL] = "queue_never_call",
+    [FAULT_QUEUE_LAST_FIRST] = "queue_last_first",
+    [FAULT_QUEUE_NO_TIMEOUT] = "queue_no_timeout",
+    [FAULT_RULES_ALLOW_FIRST] = "rules_allow_first",
+    [FAULT_LIST_TAKE_BROKEN] = "list_take_broken",
+    [FAULT_HEALTH_BLAME_SERVER] = "health_blame_server",
+    [FAULT_HEALTH_FIRST_FAIL] = "health_first_fail",
+    [FAULT_DNS_DROP_STALE] = "dns_drop_stale",
 };
 
 static enum fault planted = FAULT_NONE;

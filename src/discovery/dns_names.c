@@ -14,6 +14,7 @@
 #include <sysexits.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "core/random.h"
 #include "core/text.h"
@@ -343,6 +344,10 @@ static void fail(struct dns_name *name, int64_t now_ms)
 
     name->is_told_partly = false;
     ask_schedule_failed(&name->schedule, &names->options.rules, draw(names), now_ms);
+    if (fault_is(FAULT_DNS_DROP_STALE)) {
+        forget_answer(name);
+        name->schedule.answered_ms = 0;
+    }
     enter(name, name->schedule.answered_ms != 0 ? NAME_STALE : NAME_FAILED, now_ms);
     if (name->state != before)
         tell(names);

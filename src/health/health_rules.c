@@ -4,6 +4,8 @@
  */
 #include "health/health_rules.h"
 
+#include "core/fault.h"
+
 /* The first checks of a pool are spread over no more than this. */
 #define FIRST_MAX_MS 2000
 
@@ -24,7 +26,7 @@ enum health_change health_rules_note(struct health_rules *rules, const struct he
         return HEALTH_SAME;
     }
     rules->against++;
-    if (rules->against < wanted && !is_first_chance)
+    if (rules->against < wanted && !is_first_chance && !fault_is(FAULT_HEALTH_FIRST_FAIL))
         return HEALTH_SAME;
     rules->against = 0;
     rules->is_up = is_good;

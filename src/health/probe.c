@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "core/text.h"
 #include "net/proxy_header.h"
 #include "net/socket.h"
@@ -84,7 +85,7 @@ static bool is_local_error(int error)
 
 static enum probe_outcome outcome_of(int error)
 {
-    if (is_local_error(error))
+    if (is_local_error(error) && !fault_is(FAULT_HEALTH_BLAME_SERVER))
         return PROBE_LOCAL;
     if (error == ECONNREFUSED || error == EAGAIN) /* of a unix socket: its backlog is full */
         return PROBE_REFUSED;

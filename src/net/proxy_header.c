@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/fault.h"
 #include "net/crc32c.h"
 
 /* Version 1: a line of text. */
@@ -180,7 +181,7 @@ static enum proxy_verdict read_v1_words(const char *at, const char *end,
 static enum proxy_verdict read_v1(const unsigned char *bytes, size_t size,
                                   struct proxy_header *header)
 {
-    size_t most = size < V1_LINE_MAX ? size : V1_LINE_MAX;
+    size_t most = size < V1_LINE_MAX || fault_is(FAULT_PROXY_LONG_LINE) ? size : V1_LINE_MAX;
     size_t end = sizeof(v1_signature);
 
     while (end < most && bytes[end] != '\r' && bytes[end] != '\n')
@@ -277,7 +278,8 @@ static enum proxy_verdict read_tlvs(const unsigned char *bytes, size_t at,
             crc_at = at;
         at += length;
     }
-    if (crc_at != 0 && !is_checksum_right(bytes, end, crc_at))
+    if (crc_at != 0 && !is_checksum_right(bytes, end, crc_at) &&
+        !fault_is(FAULT_PROXY_ANY_CHECKSUM))
         return invalid(header, "wrong checksum");
     return PROXY_WHOLE;
 }
@@ -291,7 +293,7 @@ static enum proxy_verdict check_v2_fixed(const unsigned char *bytes, struct prox
         return invalid(header, "unknown version");
     if (bytes[12] != V2_LOCAL && bytes[12] != V2_PROXY)
         return invalid(header, "unknown command");
-    if (header->length > PROXY_HEADER_MAX)
+    if (header->length > PROXY_HEADER_MAX && !fault_is(FAULT_PROXY_LONG_HEADER))
         return invalid(header, "too long");
     if (bytes[12] == V2_LOCAL || bytes[13] == V2_UNSPEC)
         return PROXY_WHOLE;
@@ -318,7 +320,7 @@ static enum proxy_verdict read_v2(const unsigned char *bytes, size_t size,
         return PROXY_PARTIAL;
     header->is_local = bytes[12] == V2_LOCAL;
     /* Of those two the whole rest is to be ignored: even where it ends is the sender's own. */
-    if (header->is_local || bytes[13] == V2_UNSPEC)
+    if ((header->is_local && !fault_is(FAULT_PROXY_LOCAL_ADDRESS)) || bytes[13] == V2_UNSPEC)
         return PROXY_WHOLE;
     header->has_addresses = true;
     if (bytes[13] == V2_TCP4) {

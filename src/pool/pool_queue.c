@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "pool/pool.h"
 
 bool pool_queue_init(struct pool_queue *queue)
@@ -141,7 +142,8 @@ static void call_from(struct pool *pool, struct list_link *link, bool is_exact)
     unsigned length = atomic_load_explicit(&queue->length, memory_order_relaxed);
     unsigned places;
 
-    if (length == queue->called || atomic_load_explicit(&queue->is_paused, memory_order_relaxed))
+    if (length == queue->called || atomic_load_explicit(&queue->is_paused, memory_order_relaxed) ||
+        fault_is(FAULT_QUEUE_NEVER_CALL))
         return;
     places = open_places(pool, length, is_exact);
     for (; link != &queue->waiters.head && queue->called < places; link = link->next) {
@@ -178,7 +180,10 @@ bool pool_queue_join(struct pool *pool, struct pool_waiter *waiter, struct pool_
     if (has_room) {
         waiter->pool = pool;
         waiter->caller = caller;
-        list_append(&queue->waiters, &waiter->link);
+        if (fault_is(FAULT_QUEUE_LAST_FIRST))
+            list_insert_before(queue->waiters.head.next, &waiter->link);
+        else
+            list_append(&queue->waiters, &waiter->link);
         atomic_fetch_add_explicit(&queue->length, 1, memory_order_acq_rel);
         call_first(pool, true);
     }

@@ -5,6 +5,7 @@
 #include "relay/pace.h"
 
 #include "core/buffer.h"
+#include "core/fault.h"
 #include "core/rate.h"
 #include "relay/step.h"
 
@@ -62,7 +63,7 @@ enum flow_wait pace_pump(struct session *session, enum side side, int64_t now_ms
     const struct rate *rate = rate_of(session, side);
     struct session_words *words = session_words(session);
     int64_t largest = (int64_t)largest_read(session);
-    int64_t now_ns = now_ms * MS_NS;
+    int64_t now_ns = fault_is(FAULT_PACE_NEVER_REFILL) ? 0 : now_ms * MS_NS;
     enum flow_wait wait = FLOW_WAITS_FOR_TURN;
     int64_t *bucket;
 
@@ -84,7 +85,8 @@ enum flow_wait pace_pump(struct session *session, enum side side, int64_t now_ms
             flow->read_limit = (uint32_t)(available < largest ? available : largest);
         }
         wait = flow_pump(flow, session->resources, 1, now_ms);
-        *bucket = rate_take(rate, *bucket, (int64_t)(bytes_read(flow) - before), now_ns);
+        if (!fault_is(FAULT_PACE_NEVER_EMPTY))
+            *bucket = rate_take(rate, *bucket, (int64_t)(bytes_read(flow) - before), now_ns);
     }
     return wait;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "pool/pool_queue.h"
 #include "relay/step.h"
 
@@ -105,7 +106,7 @@ int64_t session_wait_deadline_ms(const struct session *session)
     const struct session_waiting *waiting = waiting_of(session);
     int64_t timeout_ms = session->pool->options.queue_timeout_ms;
 
-    if (timeout_ms == 0)
+    if (timeout_ms == 0 || fault_is(FAULT_QUEUE_NO_TIMEOUT))
         return INT64_MAX;
     return (waiting->since_us - waiting->waited_us) / 1000 + timeout_ms;
 }

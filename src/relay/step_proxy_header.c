@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "core/clock.h"
+#include "core/fault.h"
 #include "net/proxy_guard.h"
 #include "net/proxy_header.h"
 #include "relay/preread.h"
@@ -23,7 +24,8 @@ static bool may_send_header(const struct session *session)
 {
     const struct listener_config *listener = session->listener;
 
-    if (listener->trusted_proxies == NULL || session->client.family == AF_UNIX)
+    if (listener->trusted_proxies == NULL || session->client.family == AF_UNIX ||
+        fault_is(FAULT_PROXY_TRUST_ANYBODY))
         return true;
     return address_list_contains(listener->trusted_proxies, &session->client);
 }
