@@ -5,7 +5,7 @@ import pytest
 
 from harness.certificates import authority, server_identity
 from harness.culvert import relay_to
-from harness.peer import FIN, Background, EchoServer, Listener, connect, parse_address, refused_address
+from harness.peer import FIN, RST, Background, EchoServer, Listener, connect, parse_address, refused_address
 from harness.proxy_header import (ALPN, AUTHORITY, CLIENT, CRC32C, LOCAL, PROXY, SSL, SSL_CIPHER,
                                   SSL_CN, SSL_VERSION, UNIQUE_ID, read_tlvs, read_v2, v1, v2)
 from harness.tls import answer_tls, client_context, start_tls
@@ -138,6 +138,34 @@ def test_a_certificate_of_the_client(culvert):
     header = read_v2(server.accept())
     assert header.tlvs[SSL][:5] == b"\7\0\0\0\0"
     assert read_tlvs(header.tlvs[SSL][5:])[SSL_CN] == b"al"
+
+
+def test_what_does_not_fit_is_not_sent(culvert):
+    """A client whose certificate's name makes the header too long: no session, and the server hears
+    not a byte, neither of a header that is cut nor of one whose length ran over (PP32)."""
+    server = Listener()
+    relay = culvert(with_tls(server, pool={"send_proxy": "v2", "send_proxy_tlvs": ALL},
+                             verify="required", ca_file=authority().file,
+                             session_tickets=False))  # no ticket holds so large a certificate
+
+    def dial(length):
+        identity = authority().issue("uri:spiffe://test/client", cn="a" * length)
+        return start_tls(connect(relay.address()), client_context(identity=identity))
+
+    for length in (1000, 4096, 65400, 65534, 65535, 65536, 66000, 90000):
+        client = dial(length)
+        served = server.accept()
+        assert served.read_end() == (b"", RST), length
+        assert client.read_end()[0] == b"", length
+        log = relay.record_of(client)
+        assert (log["reason"], log["phase"], log["upload_bytes"]) == (
+            "bad_proxy_header", "connect", 0), log
+        assert log["proxy_error"] == "what is to be told does not fit"
+    for length in (1, 64, 800):
+        client = dial(length)
+        inner = read_tlvs(read_v2(server.accept()).tlvs[SSL][5:])
+        assert inner[SSL_CN] == b"a" * length
+        client.discard()
 
 
 def test_plain_clients_have_nothing_of_tls(culvert):

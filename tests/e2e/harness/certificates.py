@@ -132,7 +132,7 @@ class Authority:
         now = datetime.datetime.utcnow()
         builder = (
             x509.CertificateBuilder()
-            .subject_name(common_name((cn or (names[0] if names else "nobody"))[:64]))
+            .subject_name(common_name(cn or (names[0] if names else "nobody")[:64]))
             .issuer_name(self.certificate.subject).public_key(private.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + begins * DAY).not_valid_after(now + ends * DAY)
