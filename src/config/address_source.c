@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/fault.h"
 #include "core/file_stamp.h"
 #include "config/value.h"
-#include "core/fault.h"
 
 static bool add_all(struct prefix_array *array, const struct prefix_array *more)
 {
