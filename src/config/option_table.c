@@ -562,7 +562,8 @@ const struct option option_table[OPTION_COUNT] = {
                             .reload = RELOAD_NEW,
                             .help = "what a refused client gets: a reset, an end, or nothing at "
                                     "all; drop needs CAP_NET_ADMIN to forget the connection, else "
-                                    "it holds it unread for handshake_timeout",
+                                    "it holds it unread for handshake_timeout, while there is "
+                                    "place for it",
                             .peers = "HAProxy silent-drop"},
     [LISTEN_MAX_CONNECTIONS] = {.section = SECTION_LISTEN,
                                 .key = "max_connections",
