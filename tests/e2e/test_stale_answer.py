@@ -15,7 +15,7 @@ def test_the_last_answer_serves_while_the_dns_fails(culvert):
         dns.mood = "servfail"
 
         def failed():
-            return names(relay)["db.test"]["lookups"].get("server_failure", 0)
+            return names(relay)["db.test"]["lookups"].get("servfail", 0)
 
         for look in (1, 2):
             wait_until(lambda: failed() >= look, 15, "a look-up to fail")
