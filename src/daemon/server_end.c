@@ -68,6 +68,8 @@ static int post_ends(struct server_ends *ends, const struct server *server, int 
                                     .id = server->serial,
                                     .count = (asked + workers - 1) / workers};
 
+    if (asked == 0)
+        return 0;
     for (int i = 0; i < workers; i++) {
         /* Without memory the next tick asks again. */
         if (worker_sessions(shared->workers[i]) > 0)
@@ -82,12 +84,13 @@ static void ending_free(struct ending *ending)
     free(ending);
 }
 
-static void start_timer(struct server_ends *ends)
+/* The next tick, which looks at all endings, comes by then. */
+static void start_timer(struct server_ends *ends, int64_t delay_ms)
 {
-    const struct timeval tick = {.tv_usec = TICK_MS * 1000};
+    const struct timeval delay = {.tv_usec = delay_ms * 1000};
 
-    if (ends->first != NULL)
-        event_add(ends->timer, &tick);
+    if (ends->first != NULL && (delay_ms == 0 || !evtimer_pending(ends->timer, NULL)))
+        event_add(ends->timer, &delay);
 }
 
 static void tell_once(struct ending *ending)
@@ -128,7 +131,7 @@ static void on_tick(evutil_socket_t fd, short events, void *argument)
             left -= post_ends(ends, ending->server, left);
         link = &ending->next;
     }
-    start_timer(ends);
+    start_timer(ends, TICK_MS);
 }
 
 struct server_ends *server_ends_open(struct event_base *base, struct worker_shared *shared,
@@ -198,9 +201,8 @@ void server_end_begin(struct server_ends *ends, struct pool *pool, struct server
         tell_once(ending);
     } else if (due_ms < ending->due_ms) {
         ending->due_ms = due_ms;
+        ending->how = how;
     }
-    if (how == SERVER_GONE_RESET)
-        on_tick(-1, 0, ends);
-    else
-        start_timer(ends);
+    /* Never here: of many that go at once each would look at all. */
+    start_timer(ends, how == SERVER_GONE_RESET ? 0 : TICK_MS);
 }
