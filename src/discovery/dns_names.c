@@ -361,6 +361,9 @@ static void succeed_partly(struct dns_name *name, uint32_t ttl_s, unsigned kept,
     struct dns_names *names = name->names;
     enum name_state before = name->state;
 
+    /* Who is kept from now on was told until then. */
+    if (name->kept != 0 && name->kept != kept)
+        name->schedule.answered_ms = name->partly_ms;
     name->kept = kept;
     name->partly_ms = now_ms;
     name->is_told_partly = true;

@@ -257,6 +257,27 @@ static void test_family_that_answers_changes_while_the_other_is_kept(void **stat
     assert_int_equal(fixture->name->state, NAME_STALE);
 }
 
+/* When the families change their roles `stale` counts from the last answer of the one kept now. */
+static void test_family_kept_is_as_old_as_its_own_answer(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t first_ms;
+
+    fixture->mood = SAY_BOTH;
+    use(fixture, "db.test", false);
+    wait_for(fixture, NAME_GOOD, 2);
+    fixture->failing_code = RCODE_SERVFAIL;
+    fixture->failing_type = TYPE_AAAA;
+    wait_for(fixture, NAME_STALE, 2);
+    first_ms = fixture->name->schedule.answered_ms;
+    assert_true(fixture->name->partly_ms > first_ms);
+    fixture->failing_type = TYPE_A;
+    while (fixture->name->kept != RESOLVER_IPV4)
+        event_base_loop(fixture->base, EVLOOP_ONCE);
+    assert_true(fixture->name->schedule.answered_ms > first_ms);
+    assert_int_equal(fixture->name->addr_count, 2);
+}
+
 static void test_family_that_is_really_gone_leaves_at_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -388,6 +409,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_family_whose_question_fails_stays, setup, teardown),
         cmocka_unit_test_setup_teardown(test_family_that_answers_changes_while_the_other_is_kept,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_family_kept_is_as_old_as_its_own_answer, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_family_that_is_really_gone_leaves_at_once, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_kept_family_goes_in_the_end_alone, setup, teardown),
