@@ -131,11 +131,38 @@ static inline size_t missing_bytes(const unsigned char *bytes, size_t size)
     return at > size ? at - size : at == size ? 0 : at + 5 - size;
 }
 
+/* What the records hold, without their headers; at most `size` bytes. */
+static inline size_t join_records(const unsigned char *bytes, size_t size, unsigned char *joined)
+{
+    size_t at = 0;
+    size_t length = 0;
+
+    while (at + 5 <= size) {
+        size_t here = (size_t)bytes[at + 3] << 8 | bytes[at + 4];
+
+        at += 5;
+        here = here < size - at ? here : size - at;
+        memcpy(joined + length, bytes + at, here);
+        length += here;
+        at += here;
+    }
+    return length;
+}
+
 /* Types that OpenSSL knows, but not in a ClientHello over TLS: use_srtp is for DTLS, and a
    work-around for another library's bug is for servers. */
 static inline bool has_foreign_type(const unsigned char *bytes, size_t size)
 {
-    return memmem(bytes, size, "\x00\x0e", 2) != NULL || memmem(bytes, size, "\xfd\xe8", 2) != NULL;
+    unsigned char *joined = malloc(size);
+    size_t length;
+    bool has;
+
+    assert(joined != NULL);
+    length = join_records(bytes, size, joined);
+    has = memmem(joined, length, "\x00\x0e", 2) != NULL ||
+          memmem(joined, length, "\xfd\xe8", 2) != NULL;
+    free(joined);
+    return has;
 }
 
 /* NULL when both agree, or differ where it was agreed; else what is not as it should be. */
