@@ -70,6 +70,29 @@ static void test_the_agreed_differences_are_there(void **state)
     SSL_CTX_free(context);
 }
 
+/* An extension that OpenSSL refuses over TLS (use_srtp), in records of one byte each. */
+static void test_foreign_type_in_small_records(void **state)
+{
+    static const unsigned char extension[] = {0x00, 0x0e, 0x00, 0x03, 0x00, 0x00, 0x00};
+    SSL_CTX *context = openssl_reader_create();
+
+    (void)state;
+    for (size_t piece = 0; piece < 8; piece++) {
+        struct hello_draft draft = draft_open(0x0303);
+        struct bytes bytes = {.data = NULL};
+        const char *fault;
+
+        bytes_put(&draft.message, extension, sizeof(extension));
+        draft_close_into(&draft, &bytes, piece);
+        assert_false(openssl_read(context, bytes.data, bytes.size).saw_hello);
+        fault = compare_with_openssl(context, bytes.data, bytes.size);
+        if (fault != NULL)
+            fail_msg("records of %zu bytes: %s", piece, fault);
+        bytes_release(&bytes);
+    }
+    SSL_CTX_free(context);
+}
+
 static uint64_t next_random(uint64_t *state)
 {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -116,6 +139,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_cases),
         cmocka_unit_test(test_the_agreed_differences_are_there),
+        cmocka_unit_test(test_foreign_type_in_small_records),
         cmocka_unit_test(test_changed_bytes),
     };
 
