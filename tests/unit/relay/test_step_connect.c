@@ -507,6 +507,18 @@ static void test_a_client_that_ends_its_stream_while_connecting_has_not_left(voi
     relay_world_close(&world);
 }
 
+/* A client and its server's end of the connect, before the relay has looked at that. */
+static int open_accepted(struct relay_world *world, int *server)
+{
+    int client;
+
+    relay_world_open(world, 1);
+    client = relay_world_client(world);
+    while (!relay_world_try_accept(world, 0, server))
+        peer_poll(world->server_fds[0], POLLIN, 10);
+    return client;
+}
+
 static void test_a_server_that_accepts_and_resets_at_once_was_connected(void **state)
 {
     struct relay_world world;
@@ -514,10 +526,7 @@ static void test_a_server_that_accepts_and_resets_at_once_was_connected(void **s
     int client, server;
     size_t received;
 
-    relay_world_open(&world, 1);
-    client = relay_world_client(&world);
-    while (!relay_world_try_accept(&world, 0, &server))
-        peer_poll(world.server_fds[0], POLLIN, 10);
+    client = open_accepted(&world, &server);
     /* All that before the relay's loop runs: the first look finds a connection that is gone. */
     peer_send(server, 0, 700);
     peer_reset(&server);
@@ -541,10 +550,7 @@ static void test_a_server_that_ends_and_resets_at_once_has_reset(void **state)
     int client, server;
     size_t received;
 
-    relay_world_open(&world, 1);
-    client = relay_world_client(&world);
-    while (!relay_world_try_accept(&world, 0, &server))
-        peer_poll(world.server_fds[0], POLLIN, 10);
+    client = open_accepted(&world, &server);
     peer_send(server, 0, 700);
     assert_int_equal(shutdown(server, SHUT_WR), 0);
     peer_reset(&server);
